@@ -1,0 +1,79 @@
+"""The library under ConvLens: open a convolutional network and read its own numbers.
+
+Names are imported when they are first used, so that `import cnn_core` costs nothing and does not load torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOMES: dict[str, str] = {
+    "ConvLensError": "errors",
+    "InvalidCheckpoint": "errors",
+    "InvalidImage": "errors",
+    "InvalidLayer": "errors",
+    "InvalidOption": "errors",
+    "InvalidUnit": "errors",
+    "UnknownClass": "errors",
+    "UnknownMethod": "errors",
+    "UnknownModel": "errors",
+    "WeightsUnavailable": "errors",
+    "Picture": "images",
+    "ModelInput": "images",
+    "Preprocessing": "images",
+    "load_image": "images",
+    "ModelCard": "models",
+    "Classifier": "models",
+    "list_models": "models",
+    "load_model": "models",
+    "fetch_weights": "models",
+    "Network": "network",
+    "Operation": "network",
+    "Trace": "tracing",
+    "trace": "tracing",
+    "UnitExplanation": "operations",
+    "explain_unit": "operations",
+    "ReceptiveField": "receptive_field",
+    "receptive_field": "receptive_field",
+    "MethodCard": "saliency",
+    "SaliencyMap": "saliency",
+    "saliency_methods": "saliency",
+    "explain": "saliency",
+}
+
+# `cnn_core.receptive_field` is a module and a function of the same name: the function wins, as the public name is fixed.
+__all__ = sorted(_HOMES)
+
+if TYPE_CHECKING:
+    from .errors import (
+        ConvLensError,
+        InvalidCheckpoint,
+        InvalidImage,
+        InvalidLayer,
+        InvalidOption,
+        InvalidUnit,
+        UnknownClass,
+        UnknownMethod,
+        UnknownModel,
+        WeightsUnavailable,
+    )
+    from .images import ModelInput, Picture, Preprocessing, load_image
+    from .models import Classifier, ModelCard, fetch_weights, list_models, load_model
+    from .network import Network, Operation
+    from .operations import UnitExplanation, explain_unit
+    from .receptive_field import ReceptiveField, receptive_field
+    from .saliency import MethodCard, SaliencyMap, explain, saliency_methods
+    from .tracing import Trace, trace
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
