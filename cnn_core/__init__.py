@@ -8,6 +8,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# Imported at once: a module of this name would otherwise hide the function. It is plain Python and loads no torch.
+from .receptive_field import ReceptiveField, receptive_field
+
 _HOMES: dict[str, str] = {
     "ConvLensError": "errors",
     "InvalidCheckpoint": "errors",
@@ -34,16 +37,13 @@ _HOMES: dict[str, str] = {
     "trace": "tracing",
     "UnitExplanation": "operations",
     "explain_unit": "operations",
-    "ReceptiveField": "receptive_field",
-    "receptive_field": "receptive_field",
     "MethodCard": "saliency",
     "SaliencyMap": "saliency",
     "saliency_methods": "saliency",
     "explain": "saliency",
 }
 
-# `cnn_core.receptive_field` is a module and a function of the same name: the function wins, as the public name is fixed.
-__all__ = sorted(_HOMES)
+__all__ = sorted([*_HOMES, "ReceptiveField", "receptive_field"])
 
 if TYPE_CHECKING:
     from .errors import (
@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     from .models import Classifier, ModelCard, fetch_weights, list_models, load_model
     from .network import Network, Operation
     from .operations import UnitExplanation, explain_unit
-    from .receptive_field import ReceptiveField, receptive_field
     from .saliency import MethodCard, SaliencyMap, explain, saliency_methods
     from .tracing import Trace, trace
 
