@@ -1,0 +1,78 @@
+"""Custom components: packing numbers for the browser, and mounting the assets in assets/components/<name>/."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from cnn_core import palette
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets" / "components"
+_DTYPES = {np.dtype("<f4"): "f4", np.dtype("u1"): "u1", np.dtype("<u2"): "u2", np.dtype("<i4"): "i4"}
+
+
+def pack(meta: Mapping[str, Any], **arrays: np.ndarray) -> bytes:
+    """One payload: a JSON header and raw little-endian arrays, read in the browser by `unpack` (shared.js).
+
+    Arrays are float32, uint8, uint16 or int32 of any shape; other dtypes raise TypeError, since a silent
+    conversion would show numbers that are not the network's. `meta` is plain JSON: NaN, infinities and numpy
+    scalars raise (ValueError, TypeError) here rather than break the page.
+    Layout: uint32 header length | header, padded to 4 bytes | arrays, each padded to 4 bytes.
+    """
+    specifications, blobs, offset = [], [], 0
+    for name, array in arrays.items():
+        dtype = array.dtype.newbyteorder("<")
+        if dtype not in _DTYPES:
+            raise TypeError(f"Array {name!r} is {array.dtype}; a payload takes float32, uint8, uint16 or int32.")
+        blob = np.ascontiguousarray(array, dtype=dtype).tobytes()
+        blob += b"\0" * (-len(blob) % 4)
+        specifications.append({"name": name, "dtype": _DTYPES[dtype], "shape": list(array.shape), "offset": offset})
+        blobs.append(blob)
+        offset += len(blob)
+    header = json.dumps({"meta": meta, "arrays": specifications}, separators=(",", ":"), allow_nan=False).encode()
+    header += b" " * (-len(header) % 4)
+    return struct.pack("<I", len(header)) + header + b"".join(blobs)
+
+
+@cache
+def _shared_script() -> str:
+    table = json.dumps(palette.for_browser(), separators=(",", ":"))
+    return f"const PALETTE = {table};\n{(ASSETS / '_shared' / 'shared.js').read_text(encoding='utf-8')}\n"
+
+
+@cache
+def _renderer(name: str) -> Any:
+    folder = ASSETS / name
+    part = {kind: (folder / f"component.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
+    shared_css = (ASSETS / "_shared" / "shared.css").read_text(encoding="utf-8")
+    return st.components.v2.component(
+        f"convlens_{name}", html=part["html"], css=shared_css + part["css"], js=_shared_script() + part["js"]
+    )
+
+
+def mount(
+    name: str,
+    *,
+    key: str,
+    data: bytes | Mapping[str, Any],
+    state: Mapping[str, Any] | None = None,
+    triggers: tuple[str, ...] = (),
+) -> Any:
+    """Mount the component `name`; its result has one attribute for each state and each trigger.
+
+    `state` names the values that the component keeps (set in the browser by setStateValue) and their defaults;
+    `triggers` names events that last for one run (setTriggerValue), None otherwise.
+    """
+    callbacks = {f"on_{event}_change": _nothing for event in (*(state or {}), *triggers)}
+    return _renderer(name)(key=key, data=data, default=dict(state or {}), **callbacks)
+
+
+def _nothing() -> None:
+    """Streamlit sends a component's values only where a callback is named."""

@@ -1,0 +1,1 @@
+"""One thin typed wrapper for each component in assets/components."""
