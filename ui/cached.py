@@ -1,0 +1,138 @@
+"""All caching: models, traces and maps, shared between visitors, bounded in bytes, each computed once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from cachetools import LRUCache
+
+import cnn_core as cc
+
+if TYPE_CHECKING:
+    import numpy as np
+
+T = TypeVar("T")
+MEGABYTE = 2**20
+
+
+class SharedCache:
+    """Least recently used values up to a number of bytes; a value that several visitors want at once is made once.
+
+    A value larger than the whole cache is handed out and not kept. What is cached must not be changed by its users.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._items: LRUCache[Hashable, tuple[Any, int]] = LRUCache(max_bytes, getsizeof=lambda item: item[1])
+        self._pending: dict[Hashable, Future[Any]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def nbytes(self) -> int:
+        return int(self._items.currsize)
+
+    def get(self, key: Hashable, make: Callable[[], T], nbytes: Callable[[T], int]) -> T:
+        with self._lock:
+            if key in self._items:
+                return cast(T, self._items[key][0])
+            future = self._pending.get(key)
+            mine = future is None
+            if future is None:
+                future = self._pending[key] = Future()
+        if not mine:
+            return cast(T, future.result())
+        try:
+            value = make()
+            size = nbytes(value)
+            with self._lock:
+                if size <= self._items.maxsize:
+                    self._items[key] = (value, size)
+            future.set_result(value)
+            return value
+        except BaseException as error:
+            # Streamlit stops a run by an exception too: those who wait must not wait for ever.
+            future.set_exception(error if isinstance(error, Exception) else RuntimeError("the computation was stopped"))
+            raise
+        finally:
+            with self._lock:
+                self._pending.pop(key, None)
+
+
+def _budget(share: float) -> int:
+    return int(float(os.environ.get("CONVLENS_CACHE_MB", "3000")) * MEGABYTE * share)
+
+
+_models = SharedCache(_budget(0.5))
+_traces = SharedCache(_budget(0.35))
+_small = SharedCache(_budget(0.15))
+
+# As many computations at once as there are cores: more would only make each visitor wait longer.
+_slots = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
+
+
+def computing() -> threading.BoundedSemaphore:
+    """A slot for heavy work: `with cached.computing(): ...`. Never take one while holding one."""
+    return _slots
+
+
+def memo(kind: str, key: tuple[Hashable, ...], make: Callable[[], T], nbytes: Callable[[T], int]) -> T:
+    """Anything else that is worth sharing; `make` runs in a slot for heavy work, so it must not take one itself."""
+
+    def work() -> T:
+        with _slots:
+            return make()
+
+    return _small.get((kind, *key), work, nbytes)
+
+
+def classifier(model_key: str, weights: str = "default") -> cc.Classifier:
+    """A loaded model, shared: it is in eval mode, frozen, and carries no hook."""
+
+    def make() -> cc.Classifier:
+        with _slots:
+            return cc.load_model(model_key, weights="random" if weights == "random" else "default")
+
+    return _models.get((model_key, weights), make, lambda model: 4 * model.card.n_parameters)
+
+
+def model_input(model: cc.Classifier, picture: cc.Picture) -> cc.ModelInput:
+    """What the network sees of a picture."""
+    return memo(
+        "input",
+        (model.card.key, picture.digest),
+        lambda: model.preprocess(picture),
+        lambda made: made.tensor.nbytes + made.shown_rgb.nbytes + made.resized_rgb.nbytes,
+    )
+
+
+def trace(model: cc.Classifier, seen: cc.ModelInput) -> cc.Trace:
+    """The one forward pass of a picture through a model, with every operation's output."""
+
+    def make() -> cc.Trace:
+        with _slots:
+            return cc.trace(model, seen)
+
+    return _traces.get((model.key, input_digest(seen)), make, lambda made: made.nbytes)
+
+
+def explain(model: cc.Classifier, seen: cc.ModelInput, **options: Any) -> cc.SaliencyMap:
+    """A saliency map; the forward pass is the shared one."""
+    forward = trace(model, seen)
+    key = ("explain", model.key, input_digest(seen), *sorted((name, str(value)) for name, value in options.items()))
+    return memo(
+        "explain", key, lambda: cc.explain(model, seen, trace=forward, **options), lambda made: made.values.nbytes + 2048
+    )
+
+
+def input_digest(seen: cc.ModelInput) -> str:
+    """A key for one input: what the model really saw, whichever picture it came from."""
+    return digest_of(seen.shown_rgb)
+
+
+def digest_of(array: np.ndarray) -> str:
+    import hashlib
+
+    return hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()

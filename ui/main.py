@@ -1,0 +1,5 @@
+"""The script that Streamlit runs for each visitor and each interaction."""
+
+from ui import shell
+
+shell.run()

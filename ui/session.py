@@ -1,0 +1,134 @@
+"""What a visitor has chosen: one declared table of values, kept for the session and mirrored in the page's address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+
+def _key(text: str) -> str:
+    """A short name such as a model's key or a layer's path."""
+    if not text or len(text) > 120 or not all(c.isalnum() or c in "._-: " for c in text):
+        raise ValueError(text)
+    return text
+
+
+def _index(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 1_000_000:
+        raise ValueError(text)
+    return value
+
+
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
+def _one_of(*names: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """How one shared value is read from an address, and what it is when nobody chose."""
+
+    parse: Callable[[str], Any]
+    default: Any = None
+    everywhere: bool = False  # in every page's address, not only on pages that bind it
+
+
+PARAMETERS: dict[str, Parameter] = {
+    "picture": Parameter(_key, "panda", everywhere=True),
+    "model": Parameter(_key, "mobilenet_v2", everywhere=True),
+    "weights": Parameter(_one_of("default", "random"), "default", everywhere=True),
+    "layer": Parameter(_key),
+    "channel": Parameter(_index),
+    "row": Parameter(_index),
+    "column": Parameter(_index),
+    "target": Parameter(_index),
+    "rival": Parameter(_index),
+    "method": Parameter(_key, "gradcam"),
+    "mode": Parameter(_key),
+    "kernel": Parameter(_key),
+    "stride": Parameter(_between(1, 8), 1),
+    "padding": Parameter(_between(0, 8), 0),
+    "dilation": Parameter(_between(1, 8), 1),
+}
+
+_SEEN = "cl_address_seen"
+_BOUND = "cl_address_bound"
+
+
+def _slot(name: str) -> str:
+    return f"cl_{name}"
+
+
+def get(name: str) -> Any:
+    """The value of `name` for this visitor, or its default."""
+    return st.session_state.get(_slot(name), PARAMETERS[name].default)
+
+
+def set(name: str, value: Any) -> None:
+    """Keep a value for this visitor; None puts the default back. The address follows at once."""
+    parameter = PARAMETERS[name]
+    if value is None:
+        st.session_state.pop(_slot(name), None)
+    else:
+        st.session_state[_slot(name)] = parameter.parse(str(value))
+    _write(name)
+
+
+def bind(*names: str) -> None:
+    """Show these values in this page's address; called at the top of a page."""
+    st.session_state[_BOUND] = tuple(names)
+    for name in PARAMETERS:
+        _write(name)
+
+
+def adopt_address() -> None:
+    """Take over what the address says where it changed since it was last read or written: a link that was opened."""
+    seen: dict[str, str] = st.session_state.setdefault(_SEEN, {})
+    st.session_state[_BOUND] = ()
+    for name, parameter in PARAMETERS.items():
+        text = st.query_params.get(name)
+        if text is None or seen.get(name) == text:
+            continue
+        seen[name] = text
+        try:
+            st.session_state[_slot(name)] = parameter.parse(text)
+        except ValueError:
+            # An address may say anything: what cannot be read is dropped, and the default stands.
+            del st.query_params[name]
+            seen.pop(name)
+
+
+def _write(name: str) -> None:
+    value, parameter = get(name), PARAMETERS[name]
+    shown = parameter.everywhere or name in st.session_state.get(_BOUND, ())
+    # A visitor's own picture never stands in a link.
+    private = name == "picture" and str(value).startswith("upload-")
+    text = None if value is None or value == parameter.default or private or not shown else str(value)
+    if st.query_params.get(name) != text:
+        if text is None:
+            del st.query_params[name]
+        else:
+            st.query_params[name] = text
+    seen: dict[str, str] = st.session_state.setdefault(_SEEN, {})
+    if text is None:
+        seen.pop(name, None)
+    else:
+        seen[name] = text

@@ -1,0 +1,65 @@
+"""The frame round every page: its settings, the ordered list of lessons, the navigation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from ui import session
+
+ROOT = Path(__file__).resolve().parent.parent
+ICON = ROOT / "assets" / "icon.png"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One page: its file in pages/, its address, and how it is listed."""
+
+    key: str
+    title: str
+    group: str
+    icon: str
+    sentence: str
+    default: bool = False
+
+    @property
+    def page(self) -> st.Page:
+        return st.Page(
+            ROOT / "pages" / f"{self.key}.py",
+            title=self.title,
+            icon=f":material/{self.icon}:",
+            url_path="" if self.default else self.key,
+            default=self.default,
+        )
+
+
+PAGES: tuple[Lesson, ...] = (
+    Lesson("home", "Home", "Learn", "home", "Start here.", default=True),
+    Lesson("pixels", "Pixels to tensors", "Learn", "grid_on", "What the network really sees of your picture."),
+    Lesson("kernel", "Convolution kernel", "Learn", "select_all", "One kernel slides over it, number by number."),
+    Lesson("pooling", "ReLU and pooling", "Learn", "compress", "What is kept, and what is thrown away."),
+    Lesson("network", "The whole network", "Explore", "account_tree", "Every operation, with its cost and its maps."),
+    Lesson("features", "Feature maps", "Explore", "apps", "What each channel of a layer answers."),
+    Lesson("decision", "The decision", "Explore", "balance", "From the last maps to one class."),
+    Lesson("gradcam", "Grad-CAM", "Inspect", "center_focus_strong", "Where it looked, and whether that is true."),
+)
+
+
+def lesson(key: str) -> Lesson:
+    """The lesson of that key; KeyError when there is none."""
+    return {entry.key: entry for entry in PAGES}[key]
+
+
+def run() -> None:
+    """Draw the visitor's page inside the frame."""
+    st.set_page_config(page_title="ConvLens", page_icon=str(ICON), layout="wide", initial_sidebar_state="auto")
+    st.html(ROOT / "assets" / "style.css")
+    st.logo(ROOT / "assets" / "logo.svg", size="large", icon_image=ROOT / "assets" / "icon.png")
+    groups: dict[str, list[st.Page]] = {}
+    for entry in PAGES:
+        groups.setdefault(entry.group, []).append(entry.page)
+    chosen = st.navigation(groups, position="top")
+    session.adopt_address()
+    chosen.run()
