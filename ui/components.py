@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,14 +63,17 @@ def mount(
     key: str,
     data: bytes | Mapping[str, Any],
     state: Mapping[str, Any] | None = None,
-    triggers: tuple[str, ...] = (),
+    triggers: Mapping[str, Callable[[], None]] | Iterable[str] = (),
 ) -> Any:
     """Mount the component `name`; its result has one attribute for each state and each trigger.
 
     `state` names the values that the component keeps (set in the browser by setStateValue) and their defaults;
-    `triggers` names events that last for one run (setTriggerValue), None otherwise.
+    `triggers` names events that last for one run (setTriggerValue), None otherwise. A mapping gives each trigger a
+    function that runs before the page does; it reads the value from `st.session_state[key]`.
     """
-    callbacks = {f"on_{event}_change": _nothing for event in (*(state or {}), *triggers)}
+    handlers = dict(triggers) if isinstance(triggers, Mapping) else dict.fromkeys(triggers, _nothing)
+    handlers |= dict.fromkeys(state or {}, _nothing)
+    callbacks = {f"on_{event}_change": handler for event, handler in handlers.items()}
     return _renderer(name)(key=key, data=data, default=dict(state or {}), **callbacks)
 
 
