@@ -31,6 +31,7 @@ _HOMES: dict[str, str] = {
     "list_models": "models",
     "load_model": "models",
     "fetch_weights": "models",
+    "weights_available": "models",
     "Network": "network",
     "Operation": "network",
     "Trace": "tracing",
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
         WeightsUnavailable,
     )
     from .images import ModelInput, Picture, Preprocessing, load_image
-    from .models import Classifier, ModelCard, fetch_weights, list_models, load_model
+    from .models import Classifier, ModelCard, fetch_weights, list_models, load_model, weights_available
     from .network import Network, Operation
     from .operations import UnitExplanation, explain_unit
     from .saliency import MethodCard, SaliencyMap, explain, saliency_methods

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+import cnn_core as cc
 from ui import session
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,4 +63,8 @@ def run() -> None:
         groups.setdefault(entry.group, []).append(entry.page)
     chosen = st.navigation(groups, position="top")
     session.adopt_address()
-    chosen.run()
+    try:
+        chosen.run()
+    except cc.ConvLensError as error:
+        # What a visitor can cause is said in a sentence, and the pickers above still work.
+        st.error(str(error), icon=":material/error:")

@@ -1,0 +1,123 @@
+"""Choosing a network: cards for those that are ready, a search for all others, and what to do when weights are missing."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import streamlit as st
+
+import cnn_core as cc
+from ui import cached, session
+from ui.instruments.picker import Option, picker
+
+_FETCH = "cl_fetch"
+
+
+@cache
+def _cards() -> dict[str, cc.ModelCard]:
+    return {card.key: card for card in cc.list_models()}
+
+
+def _choose(key: str) -> None:
+    session.set("model", key)
+    session.set("weights", None)
+    for name in ("layer", "channel", "row", "column", "target", "rival"):
+        session.set(name, None)
+
+
+def _available(key: str) -> bool:
+    # Asked anew each time: weights may have been fetched, or a folder filled, since the catalogue was read.
+    return cc.weights_available(key)
+
+
+def model_picker() -> None:
+    """Cards of the networks with weights on this machine, and a search among all."""
+    cards = _cards()
+    chosen = session.get("model")
+    if chosen not in cards:
+        st.info(f"There is no network “{chosen}”; here is the default one.", icon=":material/hub:")
+        _choose(session.PARAMETERS["model"].default)
+        chosen = session.get("model")
+    ready = [card for card in cards.values() if card.key == chosen or _available(card.key)]
+    st.markdown("**Network**")
+    picker(
+        [Option(card.key, f"{card.title} ({card.year})", _detail(card)) for card in ready],
+        chosen,
+        key="cl_model_picker",
+        label="Network",
+        layout="cards",
+        on_pick=_choose,
+    )
+    others = [key for key in cards if key not in {card.key for card in ready}]
+
+    def search() -> None:
+        found = st.session_state["cl_model_search"]
+        if found is not None:
+            _choose(found)
+            st.session_state["cl_model_search"] = None
+
+    st.selectbox(
+        "Another network",
+        others,
+        index=None,
+        format_func=lambda key: f"{cards[key].title} ({cards[key].year}), {_millions(cards[key].n_parameters)}",
+        key="cl_model_search",
+        on_change=search,
+        placeholder=f"{len(others)} more networks",
+        label_visibility="collapsed",
+        help="Their weights are not on this machine: fetch them, or open the architecture with random weights.",
+    )
+
+
+def _millions(parameters: int) -> str:
+    return f"{parameters / 1e6:.1f} M parameters" if parameters >= 1e5 else f"{parameters:,} parameters"
+
+
+def _detail(card: cc.ModelCard) -> str:
+    classes = "ten digits" if card.n_classes == 10 else f"{card.n_classes:,} classes"
+    return f"{_millions(card.n_parameters)} · {classes}"
+
+
+def open_chosen() -> cc.Classifier:
+    """The chosen network, loaded; where its weights are missing, offer the choices and stop the page."""
+    key, weights = session.get("model"), session.get("weights")
+    if weights == "default" and not _available(key):
+        _offer(_cards()[key])
+        st.stop()
+    return cached.classifier(key, weights)
+
+
+def _offer(card: cc.ModelCard) -> None:
+    st.subheader(f"The weights of {card.title} are not on this machine", anchor=False)
+    st.markdown(
+        f"You can fetch them ({card.download_megabytes:.0f} MB, from {card.title}'s publisher), or open the architecture "
+        "with random weights: every number is then exact, and what it says about your picture means nothing."
+    )
+    error = st.session_state.pop(f"{_FETCH}_error", None)
+    if error:
+        st.error(error, icon=":material/cloud_off:")
+    with st.container(horizontal=True):
+        fetch = st.button("Fetch the weights", type="primary", icon=":material/download:", disabled=not card.download_megabytes)
+        if st.button("Open with random weights", icon=":material/casino:"):
+            session.set("weights", "random")
+            st.rerun()
+        if st.button("Back to the default network", type="tertiary"):
+            _choose(session.PARAMETERS["model"].default)
+            st.rerun()
+    if fetch:
+        _fetch(card)
+
+
+def _fetch(card: cc.ModelCard) -> None:
+    bar = st.progress(0.0, text="Asking the server…")
+    # A click on Cancel runs the page again, which stops this run at the next report of progress.
+    st.button("Cancel", key="cl_fetch_cancel")
+
+    def report(done: int, total: int) -> None:
+        bar.progress(min(1.0, done / max(1, total)), text=f"{done / 1e6:.1f} of {total / 1e6:.1f} MB")
+
+    try:
+        cc.fetch_weights(card.key, on_progress=report)
+    except cc.WeightsUnavailable as error:
+        st.session_state[f"{_FETCH}_error"] = str(error)
+    st.rerun()
