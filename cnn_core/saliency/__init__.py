@@ -1,0 +1,31 @@
+"""Saliency: where in the picture a network found evidence for a class, and the trial that tests the claim."""
+
+from __future__ import annotations
+
+from . import methods as _methods  # noqa: F401  (fills the registry)
+from .explaining import explain, placement_of
+from .maps import Peak, SaliencyMap
+from .methods.cam import cam_all
+from .placement import Placement
+from .registry import MethodCard, method_card, saliency_methods
+from .removal import FILLS
+from .targets import SCORES, Target
+from .trial import Reading, Trial, on_trial
+
+__all__ = [
+    "FILLS",
+    "SCORES",
+    "MethodCard",
+    "Peak",
+    "Placement",
+    "Reading",
+    "SaliencyMap",
+    "Target",
+    "Trial",
+    "cam_all",
+    "explain",
+    "method_card",
+    "on_trial",
+    "placement_of",
+    "saliency_methods",
+]
