@@ -1,0 +1,1 @@
+"""The tests: `python -m tests` runs linters, types, and everything below, in Chromium too."""

@@ -1,0 +1,203 @@
+"""A server of the real app, a browser, and what browser tests share."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, WebSocket, expect, sync_playwright
+
+from tests import browser as chromium
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WIDE = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+# A cold page loads torch and a model on two shared cores; a slower machine than that is not what is tested here.
+expect.set_options(timeout=20_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/e2e/" in item.nodeid:
+            item.add_marker(pytest.mark.e2e)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a fresh server, started as the README says."""
+    if named := os.environ.get("CONVLENS_TEST_SERVER"):
+        yield named
+        return
+    log = tmp_path_factory.mktemp("server") / "server.log"
+    port = _free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"]
+    # An empty cache of weights: what is tested must not depend on what this machine once fetched.
+    environment = {**os.environ, "TORCH_HOME": str(tmp_path_factory.mktemp("torch"))}
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=environment)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_until_healthy(url, process, log)
+            yield url
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise RuntimeError(f"The server did not start:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Browser]:
+    """One Chromium for all tests; a machine without one fails here, and is never skipped."""
+    path = chromium.find()
+    assert path, "No Chromium on this machine: run `python -m tests`, which installs one."
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=chromium.FLAGS)
+        yield launched
+        launched.close()
+
+
+@dataclass
+class Frames:
+    """Websocket messages that the page sent to the server, counted since the last reset."""
+
+    sent: int = 0
+    received_bytes: int = 0
+    sizes: list[int] = field(default_factory=list)
+
+    def reset(self) -> None:
+        self.sent, self.received_bytes = 0, 0
+        self.sizes.clear()
+
+    def watch(self, websocket: WebSocket) -> None:
+        websocket.on("framesent", lambda _: setattr(self, "sent", self.sent + 1))
+        websocket.on("framereceived", self._received)
+
+    def _received(self, payload: str | bytes) -> None:
+        self.sizes.append(len(payload))
+        self.received_bytes += len(payload)
+
+
+@dataclass
+class Complaints:
+    """What the browser complained about: errors on the console, exceptions, requests to elsewhere."""
+
+    errors: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture
+def new_page(chrome: Browser, server_url: str) -> Iterator[NewPage]:
+    """Open pages of any size and theme: new_page("kernel?stride=2", viewport=PHONE, color_scheme="dark")."""
+    contexts = []
+
+    def open_page(path: str = "", *, wait: bool = True, **options: object) -> Page:
+        context = chrome.new_context(**{"viewport": WIDE, **options})  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        frames, complaints = Frames(), Complaints()
+        page.on("websocket", frames.watch)
+        page.on("console", lambda message: _note(message, complaints))
+        page.on("pageerror", lambda error: complaints.errors.append(str(error)))
+        page.on("request", lambda request: _outside(request.url, server_url, complaints))
+        page.frames_seen = frames  # type: ignore[attr-defined]
+        page.complaints = complaints  # type: ignore[attr-defined]
+        page.goto(f"{server_url}/{path}")
+        if wait:
+            settled(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(new_page: NewPage) -> Page:
+    """A wide page on Home."""
+    return new_page("")
+
+
+def _note(message: ConsoleMessage, complaints: Complaints) -> None:
+    if message.type == "error":
+        complaints.errors.append(message.text)
+
+
+def _outside(url: str, server_url: str, complaints: Complaints) -> None:
+    if not url.startswith((server_url, server_url.replace("http", "ws"), "data:", "blob:")):
+        complaints.outside.append(url)
+
+
+def settled(page: Page) -> None:
+    """Wait until the server has answered and nothing is running."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
+    # A run may start a moment after an event; a page is settled when it stays quiet for a little.
+    page.wait_for_timeout(150)
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
+
+
+def frames(page: Page) -> Frames:
+    """The counter of websocket messages of a page."""
+    return page.frames_seen  # type: ignore[attr-defined,no-any-return]
+
+
+def assert_no_complaints(page: Page) -> None:
+    """No error on the console, no exception on the page, no request to elsewhere."""
+    complaints: Complaints = page.complaints  # type: ignore[attr-defined]
+    assert complaints.errors == []
+    assert complaints.outside == []
+    assert page.locator('[data-testid="stException"]').count() == 0
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return int(
+        page.evaluate(
+            """() => {
+              const main = document.querySelector('[data-testid="stMain"]') || document.documentElement;
+              return Math.max(main.scrollWidth - main.clientWidth,
+                              document.documentElement.scrollWidth - document.documentElement.clientWidth);
+            }"""
+        )
+    )
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers in a text, a true minus sign understood."""
+    cleaned = text.replace("−", "-").replace(",", "")
+    return [float(match) for match in re.findall(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", cleaned)]
