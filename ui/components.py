@@ -50,7 +50,10 @@ def _shared_script() -> str:
 @cache
 def _renderer(name: str) -> Any:
     folder = ASSETS / name
-    part = {kind: (folder / f"component.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
+    part = {kind: (folder / f"component.{kind}").read_text(encoding="utf-8") for kind in ("html", "css")}
+    # A large component is split: its other scripts come before component.js in the order of their names.
+    scripts = [*sorted(path for path in folder.glob("*.js") if path.name != "component.js"), folder / "component.js"]
+    part["js"] = "\n".join(path.read_text(encoding="utf-8") for path in scripts)
     shared_css = (ASSETS / "_shared" / "shared.css").read_text(encoding="utf-8")
     return st.components.v2.component(
         f"convlens_{name}", html=part["html"], css=shared_css + part["css"], js=_shared_script() + part["js"]
