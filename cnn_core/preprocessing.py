@@ -82,8 +82,8 @@ class Preprocessing:
 
         Of a picture longer than 20 times its width only the part that the crop sees is kept, and of the longest ones
         only that part is computed: the whole could take gigabytes (5000 x 1 pixels become 1,280,000 x 256). There a
-        pixel can differ from torchvision's by one level of 255, because Pillow reads the part's edges in single
-        precision.
+        pixel can differ from torchvision's by up to two levels of 255, because Pillow rounds after each of its two
+        passes and chooses their order by the size.
         """
         notes = list(picture.notes)
         image = Image.fromarray(picture.rgb)
@@ -150,11 +150,12 @@ class Preprocessing:
         # Whole source pixels first: Pillow keeps a box in single precision, which is exact enough only near zero.
         margin = _REACH[self.interpolation] * max(scale, 1.0) + 1
         begin, end = max(0, int(low - margin)), min(max(image.size), int(high + margin) + 1)
+        width, height = image.size
         if tall:
-            part, box = image.crop((0, begin, image.width, end)), (0, low - begin, image.width, high - begin)
-            return part.resize((self.resize, self.crop), resampling, box=box)
-        part, box = image.crop((begin, 0, end, image.height)), (low - begin, 0, high - begin, image.height)
-        return part.resize((self.crop, self.resize), resampling, box=box)
+            box = (0.0, low - begin, float(width), high - begin)
+            return image.crop((0, begin, width, end)).resize((self.resize, self.crop), resampling, box=box)
+        box = (low - begin, 0.0, high - begin, float(height))
+        return image.crop((begin, 0, end, height)).resize((self.crop, self.resize), resampling, box=box)
 
     def _finish(
         self,

@@ -389,8 +389,9 @@ def test_very_long_pictures_show_what_torchvision_would(
     model_input = small.apply(load_image(image))
     mode = {"bilinear": tvf.InterpolationMode.BILINEAR, "bicubic": tvf.InterpolationMode.BICUBIC}[interpolation]
     whole = np.asarray(tvf.center_crop(tvf.resize(image, [32], interpolation=mode), [28]))
-    # One level of 255 where only the middle is computed: Pillow keeps the edges of that part in single precision.
-    allowed = 1 if only_the_middle else 0
+    # Pillow rounds after each of its two passes (along rows, along columns) and chooses their order by the size: where
+    # only the middle is computed, each pass can be off by one level of 255.
+    allowed = 2 if only_the_middle else 0
     assert np.abs(model_input.shown_rgb.astype(int) - whole).max() <= allowed
     assert max(model_input.resized_rgb.shape) <= 32
     assert any("only the middle" in note for note in model_input.notes)
