@@ -1,0 +1,40 @@
+"""Home: what this is, a living picture, and the course."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui import shell
+from ui.instruments.hero import hero
+
+left, right = st.columns([5, 6], gap="large", vertical_alignment="center")
+with left:
+    st.title("See inside a convolutional network", anchor=False)
+    st.markdown(
+        '<p class="cl-lead">On your picture, in the network’s own numbers, with an experiment behind each claim.</p>',
+        unsafe_allow_html=True,
+    )
+    st.markdown(
+        "A network turns pixels into a decision by simple arithmetic, done millions of times. Here you open any of "
+        "its operations, guess what comes out, and then look."
+    )
+    with st.container(horizontal=True):
+        st.page_link(shell.lesson("pixels").page, label="**Start here**", icon=":material/play_arrow:")
+        st.page_link(shell.lesson("gradcam").page, label="**Inspect my picture**", icon=":material/center_focus_strong:")
+with right:
+    hero()
+    st.caption(
+        "One filter of MobileNetV2’s first layer reads a photograph: each window of 3 × 3 pixels in three colours "
+        "becomes one number, blue below zero, orange above."
+    )
+
+st.subheader("The course", anchor=False, divider="gray")
+lessons = [entry for entry in shell.PAGES if not entry.default]
+columns = st.columns(len({entry.group for entry in lessons}), gap="large")
+for column, group in zip(columns, dict.fromkeys(entry.group for entry in lessons), strict=True):
+    with column:
+        st.markdown(f"**{group}**")
+        for entry in lessons:
+            if entry.group == group:
+                st.page_link(entry.page, label=f"{lessons.index(entry) + 1}. {entry.title}", icon=f":material/{entry.icon}:")
+                st.caption(entry.sentence)
