@@ -19,6 +19,10 @@ T = TypeVar("T")
 MEGABYTE = 2**20
 
 
+class _Stopped(Exception):
+    """The run that was computing a value was stopped before it had it."""
+
+
 class SharedCache:
     """Least recently used values up to a number of bytes; a value that several visitors want at once is made once.
 
@@ -35,30 +39,40 @@ class SharedCache:
         return int(self._items.currsize)
 
     def get(self, key: Hashable, make: Callable[[], T], nbytes: Callable[[T], int]) -> T:
-        with self._lock:
-            if key in self._items:
-                return cast(T, self._items[key][0])
-            future = self._pending.get(key)
-            mine = future is None
-            if future is None:
-                future = self._pending[key] = Future()
-        if not mine:
-            return cast(T, future.result())
+        while True:
+            with self._lock:
+                if key in self._items:
+                    return cast(T, self._items[key][0])
+                future = self._pending.get(key)
+                mine = future is None
+                if future is None:
+                    future = self._pending[key] = Future()
+            if mine:
+                return self._make(key, future, make, nbytes)
+            try:
+                return cast(T, future.result())
+            except _Stopped:
+                continue  # the visitor who was computing left; the next one takes over
+
+    def _make(self, key: Hashable, future: Future[Any], make: Callable[[], T], nbytes: Callable[[T], int]) -> T:
         try:
             value = make()
             size = nbytes(value)
-            with self._lock:
-                if size <= self._items.maxsize:
-                    self._items[key] = (value, size)
-            future.set_result(value)
-            return value
         except BaseException as error:
-            # Streamlit stops a run by an exception too: those who wait must not wait for ever.
-            future.set_exception(error if isinstance(error, Exception) else RuntimeError("the computation was stopped"))
+            self._done(key)
+            # Streamlit stops a run by an exception that is not an Exception: those who wait must not wait for ever.
+            future.set_exception(error if isinstance(error, Exception) else _Stopped())
             raise
-        finally:
-            with self._lock:
-                self._pending.pop(key, None)
+        with self._lock:
+            if size <= self._items.maxsize:
+                self._items[key] = (value, size)
+        self._done(key)
+        future.set_result(value)
+        return value
+
+    def _done(self, key: Hashable) -> None:
+        with self._lock:
+            self._pending.pop(key, None)
 
 
 def _budget(share: float) -> int:
