@@ -25,7 +25,7 @@ BOUNDS = {TRACE: 1.3, GRADCAM: 1.15}
 ROUNDS, QUICK_ROUNDS = 40, 4
 
 _NOTES = (
-    "Ratio: the median over rounds of (time / time of the plain forward pass in that round); 25 to 75 %: its quartiles.",
+    "Ratio: the median over rounds of (time / time of the plain forward pass in that round); 25 to 75 %: quartiles.",
     "One picture at the network's own size, prepared beforehand: Classifier.preprocess is not part of any time.",
     "The plain forward pass is the network's own module under inference_mode, without in-place activations, as all "
     "ConvLens measurements are; a row shows it with them.",

@@ -1,0 +1,162 @@
+"""Small networks for the saliency tests, and Grad-CAM written once more, with a hook, as the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from cnn_core.errors import UnknownClass
+from cnn_core.images import ModelInput, Picture, Preprocessing
+from cnn_core.network import Network, build_network
+
+
+@dataclass(frozen=True)
+class _Card:
+    title: str
+    preprocessing: Preprocessing
+
+
+@dataclass(frozen=True, eq=False)
+class SmallClassifier:
+    """What the saliency code reads from a Classifier, around any module."""
+
+    module: nn.Module
+    network: Network
+    class_names: tuple[str, ...]
+    card: _Card
+    key: str
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cpu")
+
+    def class_index(self, target: int | str) -> int:
+        if isinstance(target, str) and target in self.class_names:
+            return self.class_names.index(target)
+        if isinstance(target, int) and 0 <= target < len(self.class_names):
+            return target
+        raise UnknownClass(f"No class {target!r}.")
+
+    def preprocess(self, picture: Picture) -> ModelInput:
+        return self.card.preprocessing.apply(picture)
+
+
+def classifier_of(module: nn.Module, *, size: int, frozen: bool = True) -> SmallClassifier:
+    """A module as a classifier whose preprocessing is x = rgb / 255."""
+    module = module.eval().requires_grad_(not frozen)
+    for part in module.modules():
+        if hasattr(part, "inplace"):
+            part.inplace = False
+    with torch.no_grad():
+        n_classes = module(torch.zeros(1, 3, size, size)).shape[1]
+    names = getattr(module, "class_names", tuple(f"class {i}" for i in range(n_classes)))
+    card = _Card(type(module).__name__, PlainInput.preprocessing(size))
+    return SmallClassifier(module, build_network(module, (3, size, size)), names, card, type(module).__name__)
+
+
+class PlainInput:
+    """Inputs whose tensor is rgb / 255."""
+
+    @staticmethod
+    def preprocessing(size: int) -> Preprocessing:
+        return Preprocessing(resize=size, crop=size, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
+    @classmethod
+    def of(cls, rgb: np.ndarray) -> ModelInput:
+        return cls.preprocessing(min(rgb.shape[:2])).from_rgb(rgb)
+
+    @classmethod
+    def noise(cls, height: int, width: int, seed: int = 0) -> ModelInput:
+        return cls.of(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+class RedPatch(nn.Module):
+    """Logit 'red' = 10 x the mean of relu(red - green); logit 'grey' = 0."""
+
+    class_names = ("red", "grey")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.contrast = nn.Conv2d(3, 1, 1, bias=False)
+        self.relu = nn.ReLU()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.linear = nn.Linear(1, 2)
+        with torch.no_grad():
+            self.contrast.weight.copy_(torch.tensor([1.0, -1.0, 0.0]).view(1, 3, 1, 1))
+            self.linear.weight.copy_(torch.tensor([[10.0], [0.0]]))
+            self.linear.bias.zero_()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(torch.flatten(self.pool(self.relu(self.contrast(x))), 1))
+
+
+class Pooled(nn.Module):
+    """Strided convolutions, one ReLU module used twice, a skip connection, pooling + linear."""
+
+    def __init__(self, n_classes: int = 5, seed: int = 0) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.first = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+            self.branch = nn.Conv2d(8, 8, 3, padding=1)
+            self.norm = nn.BatchNorm2d(8)
+            self.last = nn.Conv2d(8, 12, 3, stride=2, padding=1)
+            self.relu = nn.ReLU()
+            self.pool = nn.AdaptiveAvgPool2d(1)
+            self.linear = nn.Linear(12, n_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.relu(self.first(x))
+        x = self.relu(x + self.norm(self.branch(x)))
+        return self.linear(torch.flatten(self.pool(functional.relu(self.last(x))), 1))
+
+
+class Flattened(nn.Module):
+    """A head that is not pooling + linear: the maps are flattened into two linear layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            self.features = nn.Sequential(nn.Conv2d(3, 6, 3, stride=4), nn.ReLU(inplace=True))
+            self.hidden = nn.Linear(6 * 8 * 8, 16)
+            self.linear = nn.Linear(16, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(torch.tanh(self.hidden(torch.flatten(self.features(x), 1))))
+
+
+def random_weights(build: Callable[..., nn.Module], **options: object) -> nn.Module:
+    """A torchvision model with random weights, the same at each call, and torch's own random state untouched."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build(weights=None, **options)
+
+
+def reference_gradcam(
+    module: nn.Module, part: nn.Module, x: torch.Tensor, score: Callable[[torch.Tensor], torch.Tensor]
+) -> np.ndarray:
+    """Signed Grad-CAM (h, w) by a forward hook and a backward pass through the whole network.
+
+    `part` must run once in a forward pass. score: logits (K,) -> y.
+    """
+    kept: list[torch.Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
+        kept.append(output)
+        return output.clone()  # a residual `out += identity` then changes the copy, not what is kept
+
+    handle = part.register_forward_hook(keep)
+    try:
+        with torch.enable_grad():
+            logits = module(x.clone().requires_grad_(True))[0]
+            (gradient,) = torch.autograd.grad(score(logits), kept[0])
+    finally:
+        handle.remove()
+    assert len(kept) == 1
+    return (gradient.mean(dim=(2, 3), keepdim=True) * kept[0]).sum(dim=1)[0].detach().numpy()
