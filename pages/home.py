@@ -19,8 +19,10 @@ with left:
         "its operations, guess what comes out, and then look."
     )
     with st.container(horizontal=True):
-        st.page_link(shell.lesson("pixels").page, label="**Start here**", icon=":material/play_arrow:")
-        st.page_link(shell.lesson("gradcam").page, label="**Inspect my picture**", icon=":material/center_focus_strong:")
+        if st.button("Start here", type="primary", icon=":material/play_arrow:"):
+            st.switch_page(shell.lesson("pixels").page)
+        if st.button("Inspect my picture", icon=":material/center_focus_strong:"):
+            st.switch_page(shell.lesson("gradcam").page)
 with right:
     hero()
     st.caption(
@@ -30,11 +32,17 @@ with right:
 
 st.subheader("The course", anchor=False, divider="gray")
 lessons = [entry for entry in shell.PAGES if not entry.default]
-columns = st.columns(len({entry.group for entry in lessons}), gap="large")
-for column, group in zip(columns, dict.fromkeys(entry.group for entry in lessons), strict=True):
-    with column:
-        st.markdown(f"**{group}**")
-        for entry in lessons:
-            if entry.group == group:
-                st.page_link(entry.page, label=f"{lessons.index(entry) + 1}. {entry.title}", icon=f":material/{entry.icon}:")
-                st.caption(entry.sentence)
+groups = list(dict.fromkeys(entry.group for entry in lessons))
+with st.container(key="cl-course"):
+    for column, group in zip(st.columns(len(groups), gap="large"), groups, strict=True):
+        with column:
+            st.markdown(f"**{group}**")
+            for entry in lessons:
+                if entry.group == group:
+                    label = f"{lessons.index(entry) + 1}. **{entry.title}**"
+                    st.page_link(entry.page, label=label, icon=f":material/{entry.icon}:")
+                    st.caption(entry.sentence)
+st.caption(
+    "Everything runs on this machine. Pictures that you upload stay in your session, are never stored, and are seen "
+    "by nobody else."
+)

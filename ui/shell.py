@@ -57,7 +57,7 @@ def run() -> None:
     """Draw the visitor's page inside the frame."""
     st.set_page_config(page_title="ConvLens", page_icon=str(ICON), layout="wide", initial_sidebar_state="auto")
     st.html(ROOT / "assets" / "style.css")
-    st.logo(ROOT / "assets" / "logo.svg", size="large", icon_image=ROOT / "assets" / "icon.png")
+    st.logo(ROOT / "assets" / "logo.svg", size="large", icon_image=ROOT / "assets" / "logo.svg")
     groups: dict[str, list[st.Page]] = {}
     for entry in PAGES:
         groups.setdefault(entry.group, []).append(entry.page)

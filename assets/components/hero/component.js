@@ -9,7 +9,7 @@ export default function ({ data, parentElement }) {
   const side = photograph.shape[0];
   const [rows, columns] = map.shape;
   const stride = side / rows;
-  const state = stateOf(parentElement, () => ({ at: 0, playing: !reducedMotion(), frame: 0, last: 0 }));
+  const state = stateOf(parentElement, () => ({ at: Math.floor(rows * columns * 0.55), playing: !reducedMotion(), frame: 0, last: 0 }));
   if (reducedMotion() && !state.started) state.at = rows * columns - 1;
   state.started = true;
 
@@ -38,14 +38,17 @@ export default function ({ data, parentElement }) {
     if (row > 0) g.drawImage(full, 0, 0, columns, row, out, 0, box, row * cell);
     g.drawImage(full, 0, row, column + 1, 1, out, row * cell, (column + 1) * cell, cell);
     const pixel = box / side;
-    const x = (column * stride - 1) * pixel;
-    const y = (row * stride - 1) * pixel;
-    const size = 3 * pixel;
-    const [px, py] = [out + column * cell, row * cell];
+    // The window is three pixels wide, too small to see: its frame is drawn larger, round the same centre.
+    const size = Math.max(12, 3 * pixel);
+    const x = Math.max(2, Math.min(box - size - 2, (column * stride + 0.5) * pixel - size / 2));
+    const y = Math.max(2, Math.min(box - size - 2, (row * stride + 0.5) * pixel - size / 2));
+    const mark = Math.max(8, cell);
+    const px = Math.max(out + 2, Math.min(width - mark - 2, out + (column + 0.5) * cell - mark / 2));
+    const py = Math.max(2, Math.min(box - mark - 2, (row + 0.5) * cell - mark / 2));
     g.strokeStyle = theme.quiet;
     g.globalAlpha = 0.7;
     g.beginPath();
-    for (const [fromY, toY] of [[y, py], [y + size, py + cell]]) {
+    for (const [fromY, toY] of [[y, py], [y + size, py + mark]]) {
       g.moveTo(x + size, fromY);
       g.lineTo(px, toY);
     }
@@ -54,12 +57,12 @@ export default function ({ data, parentElement }) {
     g.lineWidth = 3;
     g.strokeStyle = theme.page;
     g.strokeRect(x - 2, y - 2, size + 4, size + 4);
-    g.strokeRect(px - 2, py - 2, cell + 4, cell + 4);
-    g.lineWidth = 2;
+    g.strokeRect(px - 2, py - 2, mark + 4, mark + 4);
+    g.lineWidth = 2.5;
     g.strokeStyle = theme.input;
     g.strokeRect(x - 1, y - 1, size + 2, size + 2);
     g.strokeStyle = theme.output;
-    g.strokeRect(px - 1, py - 1, cell + 2, cell + 2);
+    g.strokeRect(px - 1, py - 1, mark + 2, mark + 2);
     readout.textContent = `27 products sum to ${number(map.data[state.at])} at row ${row}, column ${column}`;
   }
   const redraw = oncePerFrame(draw);
@@ -68,7 +71,7 @@ export default function ({ data, parentElement }) {
     if (!state.playing || !root.isConnected) return;
     if (now - state.last > 30) {
       state.last = now;
-      state.at = (state.at + 2) % (rows * columns);
+      state.at = (state.at + 5) % (rows * columns);
       draw();
     }
     state.frame = requestAnimationFrame(tick);
@@ -81,7 +84,7 @@ export default function ({ data, parentElement }) {
   }
   button.onclick = () => {
     state.playing = !state.playing;
-    if (state.playing && state.at >= rows * columns - 2) state.at = 0;
+    if (state.playing && state.at >= rows * columns - 5) state.at = 0;
     show();
   };
   draw();

@@ -1,0 +1,135 @@
+"""The evidence map over the picture, and the same class at several depths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+import cnn_core as cc
+from cnn_core.saliency import Placement
+from ui.components import mount, pack
+
+UNITS = {
+    ("gradcam", "logit"): "logits for each cell",
+    ("gradcam", "centred"): "logits (above the mean logit) for each cell",
+    ("gradcam", "probability"): "probability for each cell",
+    ("cam", "logit"): "logits, whose mean over cells is the logit less its bias",
+    ("cam", "centred"): "logits (above the mean logit)",
+    ("cam", "probability"): "probability, to first order",
+}
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Where a visitor pointed, in input pixels (row, column); None where they chose to see the map without a guess."""
+
+    position: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Depth:
+    """One layer of the strip: its operation and the positive map there."""
+
+    operation: cc.Operation
+    saliency: cc.SaliencyMap
+
+
+def evidence_map(
+    signed: cc.SaliencyMap,
+    kept: cc.SaliencyMap,
+    field: cc.ReceptiveField,
+    *,
+    key: str,
+    subject: str,
+    question: str,
+    method_title: str,
+    guess: Guess | None,
+    on_guess: Callable[[Guess], None],
+) -> None:
+    """Show picture and overlay. `signed` is the raw map and `kept` the same map with positive evidence only.
+
+    Without a guess the map is veiled and a click in the picture calls `on_guess`. `subject` names what the guess is
+    about: a message from a page that showed something else is dropped.
+    """
+    shift = signed.placement.shift(signed.values.shape)  # type: ignore[arg-type]
+    meta = {
+        "part": "map",
+        "subject": subject,
+        "question": question,
+        "waiting": guess is None,
+        "guess": None if guess is None or guess.position is None else list(guess.position),
+        "label": signed.target.label,
+        "title": signed.target.title[:1].upper() + signed.target.title[1:],
+        "value": float(signed.target_value),
+        "method": method_title,
+        "layer": signed.layer or signed.layer_title,
+        "unit": UNITS.get((signed.method, signed.target.score), signed.target.score),
+        "empty": {"both": signed.is_empty, "positive": kept.is_empty},
+        "note": {"both": signed.note, "positive": kept.note},
+        "field": [float(side) for side in field.size],
+        "everything": bool(field.sees_everything),
+        "place": {**_place(signed.placement), "shift": [round(float(s), 4) for s in shift]},
+        "file": _file_name(signed),
+    }
+
+    def guessed() -> None:
+        message = st.session_state[key].get("guess")
+        height, width = signed.input_size
+        # What comes from a browser may be anything.
+        if not isinstance(message, dict) or message.get("subject") != subject:
+            return
+        if message.get("skip") is True:
+            on_guess(Guess(None))
+            return
+        row, column = message.get("row"), message.get("column")
+        if isinstance(row, int | float) and isinstance(column, int | float) and 0 <= row <= height and 0 <= column <= width:
+            on_guess(Guess((float(row), float(column))))
+
+    mount("gradcam", key=key, data=pack(meta, rgb=signed.shown_rgb, values=signed.values), triggers={"guess": guessed})
+
+
+def depth_strip(depths: Sequence[Depth], current: str, *, key: str, on_open: Callable[[str], None]) -> None:
+    """Thumbnails of the same class's positive evidence at several layers, each on its own scale; a click opens one."""
+    layers = [
+        {
+            "name": depth.operation.name,
+            "title": f"{depth.operation.name} · {depth.operation.short_title}",
+            "empty": depth.saliency.is_empty,
+            "note": depth.saliency.note,
+            "place": _place(depth.saliency.placement),
+            "current": depth.operation.name == current,
+        }
+        for depth in depths
+    ]
+
+    def opened() -> None:
+        chosen = st.session_state[key].get("open")
+        if chosen in {depth.operation.name for depth in depths}:
+            on_open(chosen)
+
+    mount(
+        "gradcam",
+        key=key,
+        data=pack(
+            {"part": "strip", "layers": layers},
+            rgb=depths[0].saliency.shown_rgb,
+            **{f"map{i}": depth.saliency.values for i, depth in enumerate(depths)},
+        ),
+        triggers={"open": opened},
+    )
+
+
+def _place(placement: Placement) -> dict[str, list[float]]:
+    return {
+        "offset": [float(v) for v in placement.offset],
+        "stride": [float(v) for v in placement.stride],
+        "size": [float(v) for v in placement.input_size],
+    }
+
+
+def _file_name(saliency: cc.SaliencyMap) -> str:
+    words = f"{saliency.method}_{saliency.target.label}_{saliency.layer or 'input'}"
+    return re.sub(r"[^A-Za-z0-9.]+", "_", words).strip("_")[:80]
