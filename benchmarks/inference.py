@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 
 import numpy as np
@@ -87,7 +88,7 @@ def _in_place(module: torch.nn.Module) -> torch.nn.Module:
     twin = copy.deepcopy(module)
     for part in twin.modules():
         if hasattr(part, "inplace"):
-            part.inplace = True
+            part.inplace = True  # type: ignore[assignment]
     return twin
 
 
@@ -97,17 +98,15 @@ def _peers(module: torch.nn.Module, x: torch.Tensor, layer: str) -> dict[str, Ca
     with torch.inference_mode():
         top = int(module(x).argmax())
     if find_spec("captum"):
-        from captum.attr import LayerGradCam
-
         for_captum = copy.deepcopy(module).requires_grad_(True)
-        captum_method = LayerGradCam(for_captum, for_captum.get_submodule(layer))
+        captum_method = import_module("captum.attr").LayerGradCam(for_captum, for_captum.get_submodule(layer))
         found["captum LayerGradCam"] = lambda: captum_method.attribute(x, target=top)
     if find_spec("pytorch_grad_cam"):
-        from pytorch_grad_cam import GradCAM
-        from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-
         # Its hooks stay on the module for good, so it gets one of its own.
         for_grad_cam = copy.deepcopy(module).requires_grad_(True)
-        grad_cam_method = GradCAM(model=for_grad_cam, target_layers=[for_grad_cam.get_submodule(layer)])
-        found["grad-cam GradCAM"] = lambda: grad_cam_method(input_tensor=x, targets=[ClassifierOutputTarget(top)])
+        grad_cam_method = import_module("pytorch_grad_cam").GradCAM(
+            model=for_grad_cam, target_layers=[for_grad_cam.get_submodule(layer)]
+        )
+        targets = [import_module("pytorch_grad_cam.utils.model_targets").ClassifierOutputTarget(top)]
+        found["grad-cam GradCAM"] = lambda: grad_cam_method(input_tensor=x, targets=targets)
     return found
