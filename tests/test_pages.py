@@ -1,0 +1,161 @@
+"""Every page runs, with every shipped network, with odd pictures and odd addresses, and never shows a traceback."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from ui import session, shell
+
+ROOT = Path(__file__).resolve().parent.parent
+WITH_BENCH = [entry.key for entry in shell.PAGES if not entry.default]
+
+
+@pytest.fixture(autouse=True)
+def _few_threads() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def open_page(key: str, **address: str) -> AppTest:
+    """The page after its first run, opened by an address as a visitor would."""
+    at = AppTest.from_file(str(ROOT / "ui" / "main.py"), default_timeout=120)
+    at.run()
+    for name, value in address.items():
+        at.query_params[name] = value
+    if key != "home":
+        at.switch_page(f"../pages/{key}.py")
+    at.run()
+    return at
+
+
+def png(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def texts(at: AppTest) -> str:
+    elements = [*at.markdown, *at.error, *at.info, *at.warning, *at.caption, *at.title, *at.subheader]
+    return "\n".join(str(element.value) for element in elements)
+
+
+@pytest.mark.parametrize("key", [entry.key for entry in shell.PAGES])
+def test_page_opens(key: str) -> None:
+    at = open_page(key)
+    assert not at.exception
+    assert not at.error
+    assert len(at.title) == 1
+
+
+@pytest.mark.parametrize("model", ["squeezenet1_1", "lenet5"])
+@pytest.mark.parametrize("key", WITH_BENCH)
+def test_page_opens_with_the_other_shipped_networks(key: str, model: str) -> None:
+    at = open_page(key, model=model, picture="dog")
+    assert not at.exception
+    assert not at.error
+    assert len(at.title) == 1
+
+
+@pytest.mark.parametrize("key", WITH_BENCH)
+def test_page_survives_an_address_of_nonsense(key: str) -> None:
+    address = {name: "no-such-thing" for name in session.PARAMETERS}
+    at = open_page(key, **address)
+    assert not at.exception
+    assert len(at.title) == 1
+
+
+@pytest.mark.parametrize("key", [key for key in WITH_BENCH if key in {"features", "gradcam", "network", "decision"}])
+def test_missing_weights_are_a_choice(key: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    at = open_page(key, model="resnet18")
+    assert not at.exception
+    assert "not on this machine" in texts(at)
+    random = next(button for button in at.button if button.label == "Open with random weights")
+    random.click()
+    at.run()
+    assert not at.exception
+    assert "random weights" in texts(at)
+    assert at.query_params["weights"] == ["random"]
+
+
+ODD = {
+    "one pixel": png(np.array([[[200, 30, 30]]], dtype=np.uint8)),
+    "very wide": png(np.tile(np.arange(256, dtype=np.uint8), (3, 8))),
+    "all black": png(np.zeros((40, 30), dtype=np.uint8)),
+    "transparent": png(np.dstack([np.full((50, 50, 3), 90, np.uint8), np.zeros((50, 50), np.uint8)])),
+}
+
+
+@pytest.mark.parametrize("key", WITH_BENCH)
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_uploads_work_on_every_page(key: str, kind: str) -> None:
+    at = open_page(key)
+    at.file_uploader(key="cl_upload").upload(f"{kind}.png", ODD[kind], "image/png")
+    at.run()
+    assert not at.exception
+    assert not at.error
+    assert session.PARAMETERS["picture"].default not in at.query_params.get("picture", [])
+    assert at.session_state["cl_picture"].startswith("upload-")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("notes.png", b"this is not a picture"),
+        ("cut.png", png(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8))[:400]),
+        ("empty.png", b""),
+    ],
+)
+def test_bad_uploads_get_one_sentence_and_nothing_is_lost(name: str, content: bytes) -> None:
+    at = open_page("pixels", picture="koala")
+    at.file_uploader(key="cl_upload").upload(name, content, "image/png")
+    at.run()
+    assert not at.exception
+    assert len(at.error) == 1
+    assert "The picture before stays." in at.error[0].value
+    assert at.session_state["cl_picture"] == "koala"
+    at.run()
+    assert not at.error, "said once, not for ever"
+
+
+def test_an_address_reproduces_the_choice_and_follows_it() -> None:
+    at = open_page("features", picture="koala", model="squeezenet1_1", layer="features.3")
+    assert at.session_state["cl_picture"] == "koala"
+    assert at.session_state["cl_model"] == "squeezenet1_1"
+    # A module's path is kept as the operation that ends it.
+    assert at.query_params["model"] == ["squeezenet1_1"]
+    assert "koala" in at.query_params["picture"]
+
+
+def test_defaults_are_left_out_of_the_address() -> None:
+    at = open_page("features")
+    assert "picture" not in at.query_params and "model" not in at.query_params
+
+
+def test_an_upload_never_stands_in_the_address() -> None:
+    at = open_page("pixels", picture="koala")
+    at.file_uploader(key="cl_upload").upload("mine.png", ODD["very wide"], "image/png")
+    at.run()
+    assert "picture" not in at.query_params
+
+
+def test_another_visitors_upload_cannot_be_opened() -> None:
+    mine = open_page("pixels")
+    mine.file_uploader(key="cl_upload").upload("mine.png", ODD["very wide"], "image/png")
+    mine.run()
+    reference = mine.session_state["cl_picture"]
+    other = open_page("pixels", picture=reference)
+    assert not other.exception
+    assert "no picture" in texts(other)
+    assert "cl_picture" not in other.session_state
