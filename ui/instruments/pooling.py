@@ -1,0 +1,86 @@
+"""Two instruments on one real map: an activation function, and a pooling window that slides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ui import components
+
+if TYPE_CHECKING:
+    import cnn_core as cc
+    from cnn_core.pooling_lesson import PoolingRule
+
+# The kinds whose formula the browser knows (assets/components/activation); each is computed there once more.
+ACTIVATIONS = ("relu", "relu6", "silu", "gelu", "sigmoid", "tanh", "hardswish", "hardsigmoid")
+CHANNELS_SHOWN = 64
+_THUMBNAIL = 34
+
+
+def activation(trace: cc.Trace, operation: cc.Operation, source_title: str, channel: int, *, key: str) -> int:
+    """Mount one channel of an activation function, before and after; returns the channel that was clicked."""
+    source = operation.inputs[0]
+    after = trace.activation(operation.name)
+    meta = {
+        "kind": operation.kind,
+        "title": operation.short_title,
+        "layer": operation.name,
+        "source_title": source_title,
+        "digest": trace.input.digest,
+        "channel": channel,
+        "channels": int(after.shape[0]),
+    }
+    data = components.pack(
+        meta,
+        before=trace.activation(source)[channel],
+        after=after[channel],
+        thumbs=_thumbnails(after[:CHANNELS_SHOWN]),
+    )
+    chosen = components.mount("activation", key=key, data=data, state={"channel": channel}).channel
+    return channel if chosen is None else int(chosen)
+
+
+def own_pooling(trace: cc.Trace, operation: cc.Operation, rule: PoolingRule, channel: int, *, key: str) -> None:
+    """Mount one of the network's own pooling layers; every number is compared with torch's in the browser."""
+    meta = {
+        "own": True,
+        "digest": f"{trace.input.digest} {operation.name}",
+        "title": operation.title,
+        "note": f"the network’s own layer {operation.name}, channel {channel}",
+        "rule": {
+            "kind": rule.kind,
+            "kernel": list(rule.kernel_size),
+            "stride": list(rule.stride),
+            "padding": list(rule.padding),
+            "dilation": list(rule.dilation),
+            "ceil_mode": rule.ceil_mode,
+            "counts_padding": rule.count_include_pad,
+        },
+    }
+    data = components.pack(
+        meta,
+        map=trace.activation(operation.inputs[0])[channel],
+        pooled=trace.activation(operation.name)[channel],
+    )
+    components.mount("pooling", key=key, data=data)
+
+
+def laid_pooling(trace: cc.Trace, operation: cc.Operation, channel: int, *, key: str) -> None:
+    """Mount a pooling layer that the visitor lays on the maps of an operation: the network itself has none there."""
+    meta = {
+        "own": False,
+        "digest": f"{trace.input.digest} {operation.name}",
+        "note": f"a pooling layer laid by you on channel {channel} of {operation.name}; the network has none here",
+    }
+    components.mount("pooling", key=key, data=components.pack(meta, map=trace.activation(operation.name)[channel]))
+
+
+def _thumbnails(maps: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Each map small, from its own lowest to its own highest value: uint8 (n, h, w)."""
+    step = max(1, -(-max(maps.shape[1:]) // _THUMBNAIL))
+    small = maps[:, ::step, ::step]
+    low, high = small.min(axis=(1, 2), keepdims=True), small.max(axis=(1, 2), keepdims=True)
+    span = np.where(high > low, high - low, 1)
+    return np.round((small - low) / span * 255).astype(np.uint8)
