@@ -1,0 +1,72 @@
+"""The arithmetic of each kind of operation, and one output value taken apart into the exact terms that made it."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidUnit
+
+# Each family registers its kinds when it is imported; a new family is one file and one name here.
+from . import activations, combining, convolution, linear, normalisation, other, pooling, shaping, softmax  # noqa: F401
+from .explanation import TOLERANCE, Term, Terms, UnitExplanation, term_values
+from .registry import Call, Kind, Operand, Unit, get_kind, operation_kinds
+
+if TYPE_CHECKING:
+    from ..models import Classifier
+    from ..network import Operation
+    from ..tracing import Trace
+
+__all__ = [
+    "TOLERANCE",
+    "Call",
+    "Kind",
+    "Term",
+    "Terms",
+    "Unit",
+    "UnitExplanation",
+    "explain_unit",
+    "get_kind",
+    "operation_kinds",
+    "term_values",
+]
+
+
+def explain_unit(
+    classifier: Classifier, trace: Trace, operation: str | Operation, index: Sequence[int] | int
+) -> UnitExplanation:
+    """Take one value of an activation apart into the terms that made it, and add them up again in float64.
+
+    operation: an operation, its name, or a module path. index: one integer for each axis of the activation:
+    (channel, row, column), or (k,).
+    Raises InvalidLayer for an unknown operation, InvalidUnit for an index that points at no value.
+    """
+    network = classifier.network
+    opened = network[operation if isinstance(operation, str) else operation.name]
+    activation = trace.activation(opened.name)
+    place = _checked_index(index, activation.shape, opened.name)
+    unit = Unit(
+        operation=opened,
+        index=place,
+        value=float(activation[place]),
+        inputs=tuple(Operand(name, trace.activation(name)) for name in opened.inputs),
+        parameters={k: v.detach().cpu().numpy() for k, v in network.parameters(opened.name).items()},
+        output_shape=activation.shape,
+        model_input=trace.input,
+    )
+    return get_kind(opened.kind).explain(unit)
+
+
+def _checked_index(index: Any, shape: tuple[int, ...], name: str) -> tuple[int, ...]:
+    size = "×".join(str(n) for n in shape)
+    wanted = f"The activation of {name!r} is {size}: give {len(shape)} whole number{'s' if len(shape) > 1 else ''}"
+    try:
+        given = tuple(index) if isinstance(index, Sequence) or hasattr(index, "__iter__") else (index,)
+        place = tuple(operator.index(i) for i in given)
+    except TypeError:
+        raise InvalidUnit(f"{index!r} is not an index. {wanted}.") from None
+    if len(place) != len(shape) or any(not 0 <= i < n for i, n in zip(place, shape, strict=False)):
+        last = ", ".join(str(n - 1) for n in shape)
+        raise InvalidUnit(f"There is no unit {place} here. {wanted}, from 0 to ({last}).")
+    return place
