@@ -56,7 +56,7 @@ def gradient_figure(stacks: Sequence[GradientNorms], mode: Mode) -> go.Figure:
 
 
 def change_figure(changes: Sequence[Change], mode: Mode) -> go.Figure:
-    """Relative changes of maps as bars, in percent: the picture moved, and noise added; a dot for every single trial."""
+    """Relative changes of maps as bars, in percent: the picture moved, and noise added; a dot for each trial."""
     colours = COLOURS[mode]
     roles = {"before": "input", "thinned": "quiet", "max": "output", "average": "output"}
     titles = [change.title for change in changes]

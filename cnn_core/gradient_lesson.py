@@ -29,7 +29,7 @@ class DeepStack:
     title: str
     activation: Callable[[torch.Tensor], torch.Tensor]
     he: bool
-    """He et al. 2015 (variance 2 / fan_in), made for ReLU; otherwise Glorot and Bengio 2010 (2 / (fan_in + fan_out))."""
+    """Weights of variance 2 / fan_in (He et al. 2015, made for ReLU); else 2 / (fan_in + fan_out) (Glorot, Bengio 2010)."""
 
 
 STACKS: Final = (

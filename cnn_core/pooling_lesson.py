@@ -75,6 +75,11 @@ def liveliest_channel(maps: NDArray[np.float32]) -> int:
     return int(maps.reshape(len(maps), -1).std(axis=1).argmax())
 
 
+def share_of_zeros(maps: NDArray[np.float32]) -> float:
+    """The share of values that are exactly zero, 0 to 1."""
+    return float(np.mean(maps == 0))
+
+
 @dataclass(frozen=True)
 class Change:
     """How much maps changed: |f(moved) − f(as it was)| / |f(as it was)| over all channels and cells (L2 norms)."""
@@ -141,7 +146,7 @@ def pooling_trial(
         maps = classifier.network.run(batch, keep={found.name})[found.name].double()
         variants: tuple[tuple[str, str, Callable[[torch.Tensor], torch.Tensor]], ...] = (
             ("before", "Before pooling", lambda t: t),
-            ("thinned", f"Every {stride}. cell, not pooled", lambda t: t[:, :, ::stride, ::stride]),
+            ("thinned", f"One cell in {stride}, not pooled", lambda t: t[:, :, ::stride, ::stride]),
             ("max", f"Max pooling {window} × {window}", rules["max"].apply),
             ("average", f"Average pooling {window} × {window}", rules["average"].apply),
         )

@@ -236,7 +236,7 @@ for _entry in (
     Sabotage("quarter_turn", "Lying on its side", "The camera's EXIF rotation ignored: turned by 90°.", _quarter_turn),
     Sabotage("squeezed", "Squeezed", "The whole picture squeezed into the square; its shape is not kept.", _squeezed),
     Sabotage("not_resized", "Not resized", "The middle cut out at the file's own resolution.", _not_resized),
-    Sabotage("layout", "Axes mixed up", "(H, W, 3) reshaped to (3, H, W), where it must be permuted.", _layout, grey=False),
+    Sabotage("layout", "Axes mixed up", "(H, W, 3) reshaped to (3, H, W); it must be permuted.", _layout, grey=False),
     Sabotage("swapped_light", "Ink and paper swapped", "Dark strokes on light, learned the other way.", _swapped_light,
              colour=False),
     Sabotage("other_interpolation", "Another interpolation", "Resized bicubic for bilinear, or the reverse.",

@@ -84,13 +84,14 @@ with lesson.test("Test: preprocessing done wrong"):
         st.caption("Guess first; then every mistake is fed to the network, and its answers stand side by side.")
 
 lesson.why(
-    "A network learned its weights on numbers of one kind: channels in one order, centred and scaled in one way. It has "
-    "no idea of what a picture is, so it cannot notice that the numbers mean something else. Some networks forgive "
-    "some mistakes: one without any bias would not notice a scale at all. That is luck, not safety."
+    "A network learned its weights on numbers of one kind: channels in one order, centred and scaled in one way. It "
+    "has no idea of what a picture is, so it cannot notice that the numbers mean something else. Some networks forgive "
+    "some mistakes: one with ReLUs and no biases would give the same first answer at any scale. That is luck, not "
+    "safety."
 )
 lesson.try_this(
     [
-        "Pin a pixel (click), then switch “as normalised numbers” on: the same place is blue where it is darker than usual.",
+        "Pin a pixel (click), then switch “as normalised numbers” on: blue is darker than usual.",
         "Take a very wide picture of your own: how much of it does the network never see?",
         "Make the same test with another network: does the same mistake hurt most?",
     ]

@@ -73,7 +73,7 @@ export default function ({ data, parentElement, setStateValue }) {
   q(".title").textContent = meta.title;
   q(".formula").textContent = `f(x) = ${formula}`;
   q(".legend").textContent = "Line: the function. Bars: how many cells hold each x.";
-  q(".chan-hint").textContent = `${meta.channel} of 0 to ${meta.channels - 1}; click another one${thumbs.shape[0] < meta.channels ? ` (the first ${thumbs.shape[0]} are shown)` : ""}. Small maps: after the activation, each on its own scale.`;
+  q(".chan-hint").textContent = `${meta.channel} of ${meta.channels} (they are numbered from 0); click another one${thumbs.shape[0] < meta.channels ? ` (the first ${thumbs.shape[0]} are shown)` : ""}. Small maps: after the activation, each on its own scale.`;
 
   // --- the strip of channels ------------------------------------------------------------------------------------
   const [nThumbs, tHeight, tWidth] = thumbs.shape;
