@@ -54,7 +54,7 @@ def evidence_map(
     Without a guess the map is veiled and a click in the picture calls `on_guess`. `subject` names what the guess is
     about: a message from a page that showed something else is dropped.
     """
-    shift = signed.placement.shift(signed.values.shape)  # type: ignore[arg-type]
+    shift = signed.placement.shift(signed.values.shape)
     meta = {
         "part": "map",
         "subject": subject,
@@ -67,6 +67,7 @@ def evidence_map(
         "method": method_title,
         "layer": signed.layer or signed.layer_title,
         "unit": UNITS.get((signed.method, signed.target.score), signed.target.score),
+        "unitWord": "of probability" if signed.target.score == "probability" else "logits",
         "empty": {"both": signed.is_empty, "positive": kept.is_empty},
         "note": {"both": signed.note, "positive": kept.note},
         "field": [float(side) for side in field.size],
@@ -85,7 +86,12 @@ def evidence_map(
             on_guess(Guess(None))
             return
         row, column = message.get("row"), message.get("column")
-        if isinstance(row, int | float) and isinstance(column, int | float) and 0 <= row <= height and 0 <= column <= width:
+        if (
+            isinstance(row, int | float)
+            and isinstance(column, int | float)
+            and 0 <= row <= height
+            and 0 <= column <= width
+        ):
             on_guess(Guess((float(row), float(column))))
 
     mount("gradcam", key=key, data=pack(meta, rgb=signed.shown_rgb, values=signed.values), triggers={"guess": guessed})

@@ -60,7 +60,13 @@ def trial_cards(trial: Trial) -> list[Card]:
     n = len(trial.random)
     share = "margin of probabilities" if trial.target.is_margin else "probability"
     return [
-        Card("Whole picture", trial.before.shown_rgb, trial.before.logit, f"{share} {trial.before.probability:.4f}", "whole"),
+        Card(
+            "Whole picture",
+            trial.before.shown_rgb,
+            trial.before.logit,
+            f"{share} {trial.before.probability:.4f}",
+            "whole",
+        ),
         Card(
             f"Without the {trial.area:.0%} that the map marks",
             trial.marked.shown_rgb,
@@ -90,7 +96,9 @@ def trial_cards(trial: Trial) -> list[Card]:
     ]
 
 
-def covered_cards(whole: cc.ModelInput, logit: float, probability: float, covered: Sequence[tuple[str, Covered]]) -> list[Card]:
+def covered_cards(
+    whole: cc.ModelInput, logit: float, probability: float, covered: Sequence[tuple[str, Covered]]
+) -> list[Card]:
     """The picture whole, and with one part greyed in each of the others; the first of them is the claim on trial."""
     cards = [Card("Whole picture", whole.shown_rgb, logit, f"probability {probability:.4f}", "whole")]
     for title, one in covered:

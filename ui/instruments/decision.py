@@ -1,0 +1,259 @@
+"""The ledger of one logit beside the picture, and softmax with a temperature that is moved in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+import cnn_core as cc
+from cnn_core.decision import Head, LogitLedger, SoftmaxTable
+from cnn_core.saliency import Placement
+from ui.components import mount, pack
+
+N_ROWS = 10
+
+
+@dataclass(frozen=True)
+class CellGuess:
+    """The cell that a visitor chose (row, column), or None where they chose to see the answer without a guess."""
+
+    cell: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One part of a sum: feature x weight = contribution; `map` is its place in the maps sent along, -1 for none."""
+
+    name: str
+    feature: float
+    weight: float
+    contribution: float
+    id: int
+    map: int = -1
+    cell: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A sum as it is shown: its largest parts, the rest summed, the bias, and the network's own number beside it."""
+
+    title: str
+    part_word: str
+    feature_word: str
+    rows: tuple[Row, ...]
+    rest_count: int
+    rest_sum: float
+    bias: float | None
+    computed: float
+    value: float
+    error: float
+    matches: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """What is laid over the picture: h x w numbers, row by row, or None before they are computed; and their words."""
+
+    values: NDArray[np.floating] | Sequence[float] | None
+    grid: tuple[int, int]
+    placement: Placement
+    words: str
+    unit: str
+
+
+def sum_of_ledger(ledger: LogitLedger, *, channels: bool) -> Sum:
+    """The ledger's largest parts as rows; `channels` says that feature k is the mean of map k."""
+    width = 0 if ledger.cells is None else ledger.cells.shape[1]
+    by_cell = ledger.cells is not None and ledger.features.size == ledger.cells.size and not channels
+    rows = []
+    for place, k in enumerate(ledger.order[:N_ROWS].tolist()):
+        cell = (k // width, k % width) if by_cell else None
+        name = f"cell ({cell[0]}, {cell[1]})" if cell else f"{'channel' if channels else 'feature'} {k}"
+        parts = (float(ledger.features[k]), float(ledger.weights[k]), float(ledger.contributions[k]))
+        rows.append(Row(name, *parts, id=k, map=place if channels else -1, cell=cell))
+    word = "cell" if by_cell else "channel" if channels else "feature"
+    return Sum(
+        title=f"Logit margin, {ledger.label}" if ledger.rival_index is not None else f"Logit of {ledger.label}",
+        part_word=word,
+        feature_word="mean" if channels else "value",
+        rows=tuple(rows),
+        rest_count=max(0, ledger.features.size - N_ROWS),
+        rest_sum=ledger.rest(N_ROWS),
+        bias=None if by_cell else ledger.bias,
+        computed=ledger.computed,
+        value=ledger.logit,
+        error=ledger.relative_error,
+        matches=ledger.matches,
+    )
+
+
+def sum_of_unit(unit: cc.UnitExplanation, title: str, part_word: str) -> Sum:
+    """A linear unit, or a 1 x 1 convolution's, as the same kind of sum; other kernels show their window's sums."""
+    terms, count, rest = unit.ranked(N_ROWS)
+    rows = []
+    for term in terms:
+        # A term of several products is shown as itself times 1.
+        feature, weight = term.value, 1.0
+        if term.window is not None and term.weights is not None and term.window.size == 1:
+            feature, weight = float(term.window.item()), float(term.weights.item())
+        index = int(term.source_index[0])
+        rows.append(Row(f"{part_word} {index}", feature, weight, term.value, id=index))
+    return Sum(
+        title=title,
+        part_word=part_word,
+        feature_word="value",
+        rows=tuple(rows),
+        rest_count=count,
+        rest_sum=rest,
+        bias=unit.bias,
+        computed=unit.computed,
+        value=unit.value,
+        error=unit.relative_error,
+        matches=unit.matches,
+    )
+
+
+def flow_of(head: Head, network: cc.Network) -> list[dict[str, str]]:
+    """The way from the last maps to the probabilities as chips: what, how much of it, and its colour's role."""
+    chips = []
+    for name in head.steps:
+        operation = network[name]
+        if operation.kind in {"dropout", "identity", "flatten", "view", "squeeze"} and name != head.logits:
+            continue
+        shape = " × ".join(f"{n:,}" for n in operation.output_shape)
+        role = (
+            "kernel" if operation.kind in {"linear", "conv2d"} else "output" if operation.kind == "softmax" else "input"
+        )
+        title = "Last maps" if name == head.maps else operation.short_title
+        detail = (
+            f"{operation.name}, {shape}"
+            if name == head.maps
+            else f"{shape} probabilities"
+            if operation.kind == "softmax"
+            else shape
+        )
+        chips.append({"title": title, "detail": f"{detail} logits" if name == head.logits else detail, "role": role})
+    return chips
+
+
+def ledger_view(
+    rgb: NDArray[np.uint8],
+    total: Sum,
+    cells: Cells,
+    flow: Sequence[dict[str, str]],
+    *,
+    key: str,
+    subject: str,
+    question: str,
+    guess: CellGuess | None,
+    on_guess: Callable[[CellGuess], None],
+    maps: NDArray[np.float32] | None = None,
+    opened: int | None = None,
+    on_open: Callable[[int], None] | None = None,
+    picture: bool = True,
+) -> None:
+    """Show picture and sum; a click on a cell makes the guess, a row shows its map, or is opened by the server.
+
+    `subject` names what the guess is about: a message from a page that showed something else is dropped.
+    `picture=False` leaves the picture out: a unit opened below another ledger.
+    """
+    waiting = guess is None and picture
+    meta = {
+        **_sum_meta(total),
+        "flow": list(flow),
+        "picture": picture,
+        "subject": subject,
+        "question": question,
+        "waiting": waiting,
+        "guess": list(guess.cell) if guess is not None and guess.cell is not None else None,
+        "grid": [int(n) for n in cells.grid],
+        "gridWords": f"{cells.grid[0]} × {cells.grid[1]} cells on the picture as the network saw it.",
+        "cellWords": cells.words,
+        "cellUnit": cells.unit,
+        "place": {
+            "offset": [float(v) for v in cells.placement.offset],
+            "stride": [float(v) for v in cells.placement.stride],
+        },
+        "opens": on_open is not None,
+        "opened": opened,
+    }
+    arrays: dict[str, NDArray[np.generic]] = {"rgb": rgb if picture else np.zeros((1, 1, 3), dtype=np.uint8)}
+    if cells.values is not None and not waiting:
+        arrays["cells"] = np.asarray(cells.values, dtype=np.float32).reshape(cells.grid)
+    if maps is not None:
+        arrays["maps"] = maps
+
+    def guessed() -> None:
+        message = st.session_state[key].get("guess")
+        # What comes from a browser may be anything.
+        if not isinstance(message, dict) or message.get("subject") != subject:
+            return
+        if message.get("skip") is True:
+            on_guess(CellGuess(None))
+            return
+        cell = (message.get("row"), message.get("column"))
+        if all(isinstance(k, int) and 0 <= k < n for k, n in zip(cell, cells.grid, strict=True)):
+            on_guess(CellGuess(cell))  # type: ignore[arg-type]
+
+    def wants_open() -> None:
+        chosen = st.session_state[key].get("open")
+        if on_open is not None and chosen in {row.id for row in total.rows}:
+            on_open(chosen)
+
+    mount("ledger", key=key, data=pack(meta, **arrays), triggers={"guess": guessed, "open": wants_open})
+
+
+def softmax_view(
+    table: SoftmaxTable,
+    logits: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
+    target: int,
+    label: str,
+    *,
+    key: str,
+    on_pick: Callable[[int], None],
+) -> None:
+    """The first classes with logit, exponential and probability; the browser computes them again at any temperature."""
+    rows = [{"index": row.index, "name": row.name} for row in table.rows]
+    if target not in {row.index for row in table.rows}:
+        rows.append({"index": target, "name": label})
+
+    def picked() -> None:
+        chosen = st.session_state[key].get("pick")
+        if chosen in {row["index"] for row in rows}:
+            on_pick(int(chosen))
+
+    meta = {"rows": rows, "target": target, "label": label}
+    mount("decision", key=key, data=pack(meta, logits=logits, probabilities=probabilities), triggers={"pick": picked})
+
+
+def _sum_meta(total: Sum) -> dict[str, object]:
+    rows = [
+        {
+            "name": row.name,
+            "feature": row.feature,
+            "weight": row.weight,
+            "contribution": row.contribution,
+            "id": row.id,
+            "map": row.map,
+            "cell": None if row.cell is None else list(row.cell),
+        }
+        for row in total.rows
+    ]
+    return {
+        "title": total.title,
+        "partWord": total.part_word,
+        "featureWord": total.feature_word,
+        "weightWord": "weight",
+        "rows": rows,
+        "rest": {"count": total.rest_count, "sum": total.rest_sum},
+        "bias": total.bias,
+        "computed": total.computed,
+        "value": total.value,
+        "error": total.error,
+        "matches": total.matches,
+    }
