@@ -29,9 +29,9 @@ _HOMES: dict[str, str] = {
     "ModelCard": "models",
     "Classifier": "models",
     "list_models": "models",
+    "load_checkpoint": "models",
     "load_model": "models",
     "fetch_weights": "models",
-    "weights_available": "models",
     "Network": "network",
     "Operation": "network",
     "Trace": "tracing",
@@ -44,7 +44,40 @@ _HOMES: dict[str, str] = {
     "explain": "saliency",
 }
 
-__all__ = sorted([*_HOMES, "ReceptiveField", "receptive_field"])
+__all__ = [
+    "Classifier",
+    "ConvLensError",
+    "InvalidCheckpoint",
+    "InvalidImage",
+    "InvalidLayer",
+    "InvalidOption",
+    "InvalidUnit",
+    "MethodCard",
+    "ModelCard",
+    "ModelInput",
+    "Network",
+    "Operation",
+    "Picture",
+    "Preprocessing",
+    "ReceptiveField",
+    "SaliencyMap",
+    "Trace",
+    "UnitExplanation",
+    "UnknownClass",
+    "UnknownMethod",
+    "UnknownModel",
+    "WeightsUnavailable",
+    "explain",
+    "explain_unit",
+    "fetch_weights",
+    "list_models",
+    "load_checkpoint",
+    "load_image",
+    "load_model",
+    "receptive_field",
+    "saliency_methods",
+    "trace",
+]
 
 if TYPE_CHECKING:
     from .errors import (
@@ -60,7 +93,7 @@ if TYPE_CHECKING:
         WeightsUnavailable,
     )
     from .images import ModelInput, Picture, Preprocessing, load_image
-    from .models import Classifier, ModelCard, fetch_weights, list_models, load_model, weights_available
+    from .models import Classifier, ModelCard, fetch_weights, list_models, load_checkpoint, load_model
     from .network import Network, Operation
     from .operations import UnitExplanation, explain_unit
     from .saliency import MethodCard, SaliencyMap, explain, saliency_methods

@@ -29,7 +29,9 @@ def _unpack(payload: bytes) -> dict[str, object]:
 def test_numbers_survive_packing() -> None:
     maps = np.random.default_rng(0).normal(size=(3, 5, 7)).astype(np.float32)
     odd = np.arange(5, dtype=np.uint8)
-    got = _unpack(pack({"title": "Größe · 3×3", "n": 3}, odd=odd, maps=maps.transpose(0, 2, 1), empty=np.zeros((0, 4), np.int32)))
+    got = _unpack(
+        pack({"title": "Größe · 3×3", "n": 3}, odd=odd, maps=maps.transpose(0, 2, 1), empty=np.zeros((0, 4), np.int32))
+    )
     assert got["meta"] == {"title": "Größe · 3×3", "n": 3}
     assert np.array_equal(got["odd"], odd)  # type: ignore[arg-type]
     assert np.array_equal(got["maps"], maps.transpose(0, 2, 1))  # type: ignore[arg-type]
@@ -58,5 +60,7 @@ def test_components_are_safe_and_offline(folder: str) -> None:
     text = "".join(p.read_text(encoding="utf-8") for p in (ASSETS / folder).iterdir())
     assert "export default" in text
     assert "innerHTML" not in text and "insertAdjacentHTML" not in text, "a visitor's text must never become HTML"
-    outside = [word for word in ("https://", "http://", "@import", "fetch(") if word in text.replace("http://www.w3.org/", "")]
+    outside = [
+        word for word in ("https://", "http://", "@import", "fetch(") if word in text.replace("http://www.w3.org/", "")
+    ]
     assert not outside, f"{folder} asks elsewhere: {outside}"

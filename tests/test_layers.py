@@ -63,7 +63,9 @@ def test_first_screen_needs_no_torch(module: str) -> None:
 
 
 def test_files_can_be_read_in_one_sitting() -> None:
-    sources = [p for room in ("cnn_core", "ui", "pages", "assets", "benchmarks", "tests") for p in (ROOT / room).rglob("*")]
+    sources = [
+        p for room in ("cnn_core", "ui", "pages", "assets", "benchmarks", "tests") for p in (ROOT / room).rglob("*")
+    ]
     long = {
         str(path.relative_to(ROOT)): count
         for path in sources

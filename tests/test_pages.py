@@ -69,7 +69,7 @@ def test_page_opens_with_the_other_shipped_networks(key: str, model: str) -> Non
 
 @pytest.mark.parametrize("key", WITH_BENCH)
 def test_page_survives_an_address_of_nonsense(key: str) -> None:
-    address = {name: "no-such-thing" for name in session.PARAMETERS}
+    address = dict.fromkeys(session.PARAMETERS, "no-such-thing")
     at = open_page(key, **address)
     assert not at.exception
     assert len(at.title) == 1

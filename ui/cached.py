@@ -137,7 +137,10 @@ def explain(model: cc.Classifier, seen: cc.ModelInput, **options: Any) -> cc.Sal
     forward = trace(model, seen)
     key = ("explain", model.key, input_digest(seen), *sorted((name, str(value)) for name, value in options.items()))
     return memo(
-        "explain", key, lambda: cc.explain(model, seen, trace=forward, **options), lambda made: made.values.nbytes + 2048
+        "explain",
+        key,
+        lambda: cc.explain(model, seen, trace=forward, **options),
+        lambda made: made.values.nbytes + 2048,
     )
 
 

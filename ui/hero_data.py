@@ -34,5 +34,6 @@ def load() -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    np.savez_compressed(FILE, **compute())
+    arrays = compute()
+    np.savez_compressed(FILE, photograph=arrays["photograph"], map=arrays["map"])
     print(f"Wrote {FILE}")

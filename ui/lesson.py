@@ -91,6 +91,6 @@ def footer(next_page: str) -> None:
     """The link to the next lesson."""
     lesson = shell.lesson(next_page)
     st.space("medium")
-    st.page_link(
-        lesson.page, label=f"Next: **{lesson.title}**. {lesson.sentence}", icon=":material/arrow_forward:"
-    )
+    with st.container(key="cl-next"):
+        st.page_link(lesson.page, label=f"Next: **{lesson.title}**", icon=":material/arrow_forward:")
+        st.caption(lesson.sentence)

@@ -1,10 +1,12 @@
-"""Choosing a network: cards for those that are ready, a search for all others, and what to do when weights are missing."""
+"""Choosing a network: cards for those that are ready, a search for all others, a choice where weights are missing."""
 
 from __future__ import annotations
 
-from functools import cache
+import threading
 
 import streamlit as st
+from cachetools import TTLCache
+from cachetools import cached as keep
 
 import cnn_core as cc
 from ui import cached, session
@@ -13,7 +15,8 @@ from ui.instruments.picker import Option, picker
 _FETCH = "cl_fetch"
 
 
-@cache
+# Read anew after some seconds: a teacher may have filled the folder of weights meanwhile.
+@keep(TTLCache(1, ttl=10), lock=threading.Lock())
 def _cards() -> dict[str, cc.ModelCard]:
     return {card.key: card for card in cc.list_models()}
 
@@ -25,11 +28,6 @@ def _choose(key: str) -> None:
         session.set(name, None)
 
 
-def _available(key: str) -> bool:
-    # Asked anew each time: weights may have been fetched, or a folder filled, since the catalogue was read.
-    return cc.weights_available(key)
-
-
 def model_picker() -> None:
     """Cards of the networks with weights on this machine, and a search among all."""
     cards = _cards()
@@ -38,7 +36,7 @@ def model_picker() -> None:
         st.info(f"There is no network “{chosen}”; here is the default one.", icon=":material/hub:")
         _choose(session.PARAMETERS["model"].default)
         chosen = session.get("model")
-    ready = [card for card in cards.values() if card.key == chosen or _available(card.key)]
+    ready = [card for card in cards.values() if card.key == chosen or card.weights_available]
     st.markdown("**Network**")
     picker(
         [Option(card.key, f"{card.title} ({card.year})", _detail(card)) for card in ready],
@@ -81,8 +79,9 @@ def _detail(card: cc.ModelCard) -> str:
 def open_chosen() -> cc.Classifier:
     """The chosen network, loaded; where its weights are missing, offer the choices and stop the page."""
     key, weights = session.get("model"), session.get("weights")
-    if weights == "default" and not _available(key):
-        _offer(_cards()[key])
+    card = _cards()[key]
+    if weights == "default" and not card.weights_available:
+        _offer(card)
         st.stop()
     return cached.classifier(key, weights)
 
@@ -90,14 +89,16 @@ def open_chosen() -> cc.Classifier:
 def _offer(card: cc.ModelCard) -> None:
     st.subheader(f"The weights of {card.title} are not on this machine", anchor=False)
     st.markdown(
-        f"You can fetch them ({card.download_megabytes:.0f} MB, from {card.title}'s publisher), or open the architecture "
-        "with random weights: every number is then exact, and what it says about your picture means nothing."
+        f"You can fetch them (a download of {card.download_megabytes or 0:.0f} MB), or open the architecture with "
+        "random weights: every number is then exact, and what it says about your picture means nothing."
     )
     error = st.session_state.pop(f"{_FETCH}_error", None)
     if error:
         st.error(error, icon=":material/cloud_off:")
     with st.container(horizontal=True):
-        fetch = st.button("Fetch the weights", type="primary", icon=":material/download:", disabled=not card.download_megabytes)
+        fetch = st.button(
+            "Fetch the weights", type="primary", icon=":material/download:", disabled=not card.download_megabytes
+        )
         if st.button("Open with random weights", icon=":material/casino:"):
             session.set("weights", "random")
             st.rerun()
@@ -120,4 +121,5 @@ def _fetch(card: cc.ModelCard) -> None:
         cc.fetch_weights(card.key, on_progress=report)
     except cc.WeightsUnavailable as error:
         st.session_state[f"{_FETCH}_error"] = str(error)
+    _cards.cache_clear()
     st.rerun()

@@ -85,10 +85,7 @@ def _picture_picker() -> cc.Picture:
         st.info(f"There is no picture “{missing}” in this session, so here is the panda.", icon=":material/image:")
     own = [Option(key, upload.name, picture=upload.thumbnail) for key, upload in reversed(pictures.uploads().items())]
     thumbnails = pictures.thumbnails()
-    shipped = [
-        Option(key, sample.title, picture=thumbnails[key])
-        for key, sample in pictures.samples().items()
-    ]
+    shipped = [Option(key, sample.title, picture=thumbnails[key]) for key, sample in pictures.samples().items()]
     st.markdown("**Picture**")
     picker(
         [*own, *shipped],
@@ -111,7 +108,9 @@ def _picture_picker() -> cc.Picture:
         help="JPEG, PNG, WebP, GIF, BMP or TIFF, at most 10 MB and 24 megapixels. It stays in your session.",
     )
     if st.toggle("Use the camera", key="cl_camera_on"):
-        st.camera_input("Camera", key="cl_camera", on_change=_take_file, args=("cl_camera",), label_visibility="collapsed")
+        st.camera_input(
+            "Camera", key="cl_camera", on_change=_take_file, args=("cl_camera",), label_visibility="collapsed"
+        )
     if refused := st.session_state.pop(_REFUSED, None):
         st.error(refused, icon=":material/broken_image:")
     if own:
