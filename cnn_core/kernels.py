@@ -32,7 +32,9 @@ def _preset(key: str, title: str, weights: tuple[tuple[float, ...], ...], meanin
     _PRESETS[key] = KernelPreset(key, title, weights, meaning)
 
 
-_preset("identity", "Identity", ((0, 0, 0), (0, 1, 0), (0, 0, 0)), "Copies the middle pixel: the picture stays as it is.")
+_preset(
+    "identity", "Identity", ((0, 0, 0), (0, 1, 0), (0, 0, 0)), "Copies the middle pixel: the picture stays as it is."
+)
 _preset(
     "blur",
     "Blur",

@@ -1,0 +1,208 @@
+"""The first half of the kernel page: a kernel of your own on your picture, with a guess before and two tests after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from cnn_core import kernels
+from cnn_core.kernel_lessons import Place, candidate_places, move_picture, shuffle_pixels
+from ui import lesson, session, widgets
+from ui.instruments import map_pictures
+from ui.instruments.convolution import (
+    CELLS,
+    Settings,
+    default_settings,
+    kernel_instrument,
+    read_settings,
+    working_picture,
+)
+
+_KEPT = "cl_kernel_settings"
+# The instrument opens on another kernel, so that the answer is not in sight before the guess.
+_GUESSED, _OPENED = "horizontal-edge", "vertical-edge"
+_WEIGHTS = "weights"
+
+
+def run() -> None:
+    """Draw the lesson."""
+    picture = widgets.picture_bench()
+    rgb = working_picture(picture)
+    _guess(rgb, picture.digest)
+    _instrument(rgb, picture.digest)
+    lesson.why(
+        "The same few weights are used at every place, so the kernel finds its pattern **wherever it is**, and needs "
+        "only 9 numbers for the whole picture. Each output looks at a small window only, so a pattern made of "
+        "neighbouring pixels is all that it can see. Networks call this operation convolution; they do not flip the "
+        "kernel first, as the mathematical convolution would, because the weights are learned anyway."
+    )
+    lesson.try_this(
+        [
+            "Pick *Vertical edge*, then type the weights of the left and the right column with swapped signs. What "
+            "happens to the colours of the map?",
+            "Make all nine weights 1/9 (you can type it like that), then set the middle one to 1.",
+            "Put the frame of 12 × 12 cells on an eye, and follow three stops with pencil and paper.",
+            "Set padding 1 and stride 1: the map is as large as the picture. Which cells does the padding change?",
+            "Choose a digit and the corner kernel. Where are its strongest answers?",
+        ]
+    )
+
+
+def kernel_to_text(settings: Settings) -> str | None:
+    """A kernel for the address: a preset's key, or its weights; None where they do not fit into an address."""
+    if settings.preset:
+        return settings.preset
+    text = ":".join([_WEIGHTS, *(f"{weight:.6g}" for weight in settings.kernel)])
+    return text if len(text) <= 120 and "e" not in text.removeprefix(_WEIGHTS) else None
+
+
+def settings_from_address(rgb: NDArray[np.uint8]) -> Settings:
+    """What the address says, with the middle of the picture; what it does not say, or says wrongly, is the default."""
+    settings = default_settings(rgb, _OPENED)
+    plain: dict[str, Any] = {
+        "region": settings.region.__dict__,
+        "kernel": settings.kernel,
+        "preset": settings.preset,
+        "source": settings.source,
+        "digit": settings.digit,
+        "bias": settings.bias,
+        **{name: session.get(name) for name in ("stride", "padding", "dilation")},
+    }
+    text = session.get("kernel")
+    if text and text.startswith(f"{_WEIGHTS}:"):
+        plain |= {"kernel": text.split(":")[1:], "preset": ""}
+    elif text in {preset.key for preset in kernels.list_presets()}:
+        chosen = default_settings(rgb, text)
+        plain |= {"kernel": chosen.kernel, "preset": chosen.preset}
+    return read_settings(plain, rgb) or settings
+
+
+def _guess(rgb: NDArray[np.uint8], digest: str) -> None:
+    preset = kernels.kernel_preset(_GUESSED)
+    values = kernels.Region.centred(*rgb.shape[:2], CELLS).values(kernels.luminance(rgb))
+    places = candidate_places(values, preset.weights)
+    if not places:
+        return
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center", key="cl-kernel-guess"):
+        pictures = st.container(width="content", horizontal=True)
+        with st.container(width=420):
+            chosen = lesson.guess(
+                f"kernel_places_{digest[:12]}",
+                f"The *{preset.title.lower()}* kernel takes below minus above. Where will it light up most?",
+                {letter: letter for letter in "ABC"},
+            )
+            if chosen is not None:
+                strengths = dict(zip("ABC", places, strict=True))
+                best = max(strengths, key=lambda letter: strengths[letter].strength)
+                lesson.reveal(chosen, best, _because(strengths, best))
+    marked = map_pictures.with_places(map_pictures.grey_picture(values), values.shape[0], places, chosen is not None)
+    pictures.image(marked, width=210)
+    if chosen is not None:
+        answers = kernels.convolve(values, preset.weights, padding=1)
+        answered = map_pictures.with_places(map_pictures.map_picture(answers), answers.shape[0], places, True)
+        pictures.image(answered, width=210)
+
+
+def _because(places: dict[str, Place], best: str) -> str:
+    sizes = ", ".join(f"{letter} {place.strength:.3f}" for letter, place in places.items())
+    return (
+        f"Mean size of its answers: {sizes}. In {best} the brightness changes most from row to row; flat areas and "
+        "upright edges leave this kernel at zero."
+    )
+
+
+@st.fragment
+def _instrument(rgb: NDArray[np.uint8], digest: str) -> None:
+    settings = _settings(rgb, digest)
+
+    def keep(raw: Any) -> None:
+        checked = read_settings(raw, rgb)
+        if checked is None:
+            return
+        st.session_state[_KEPT] = (digest, checked)
+        text = kernel_to_text(checked)
+        session.set("kernel", None if text == _OPENED else text)
+        for name in ("stride", "padding", "dilation"):
+            session.set(name, getattr(checked, name))
+
+    kernel_instrument(rgb, digest, settings, key="cl_kernel", on_settings=keep)
+    with lesson.test("Test it: what if the picture changes?"):
+        values = settings.values(rgb)
+        moving, shuffling = st.columns(2, gap="large")
+        with moving:
+            _move(values, settings)
+        with shuffling:
+            _shuffle(values, settings)
+
+
+def _settings(rgb: NDArray[np.uint8], digest: str) -> Settings:
+    """What the instrument was last set to; another picture keeps the kernel and puts the frame in its middle."""
+    kept: tuple[str, Settings] | None = st.session_state.get(_KEPT)
+    if kept is None:
+        return settings_from_address(rgb)
+    if kept[0] == digest:
+        return kept[1]
+    old = kept[1]
+    return Settings(
+        region=default_settings(rgb).region, kernel=old.kernel, preset=old.preset, bias=old.bias, **old.sliding
+    )
+
+
+def _move(values: kernels.Grid, settings: Settings) -> None:
+    most = min(12, min(values.shape) - 1)
+    if most < 2:
+        st.caption("This picture is too small to be moved.")
+        return
+    pixels = st.slider("Move the picture down and to the right by", 1, most, min(4, most), format="%d cells")
+    if not st.toggle("Move it", key="cl_kernel_move"):
+        return
+    moved = move_picture(values, settings.weights, pixels, settings.bias, **settings.sliding)
+    _before_and_after(values, moved.before, moved.picture, moved.after, "moved")
+    if not moved.compared:
+        st.info("No window lies inside both pictures: move it less, or make the kernel's reach smaller.")
+    elif moved.exact:
+        st.success(
+            f"**The map moved with it**, by {moved.shift} {'cell' if moved.shift == 1 else 'cells'}. Over the "
+            f"{moved.compared} cells that see only what both pictures hold, the largest difference is "
+            f"**{moved.largest_difference:.2g}** (the largest answer there is {moved.largest_answer:.3f}).",
+            icon=":material/check:",
+        )
+    else:
+        st.info(
+            f"With stride {settings.stride}, a move by {pixels} falls between two stops: compared {moved.shift} "
+            f"cells further, the maps differ by up to **{moved.largest_difference:.3f}** "
+            f"(largest answer {moved.largest_answer:.3f}). Move by a multiple of {settings.stride} to see them agree.",
+            icon=":material/lightbulb:",
+        )
+
+
+def _shuffle(values: kernels.Grid, settings: Settings) -> None:
+    seed = st.slider("Put the same pixels in a random order, draw", 1, 20, 1, format="no. %d")
+    if not st.toggle("Shuffle them", key="cl_kernel_shuffle"):
+        return
+    shuffled = shuffle_pixels(values, settings.weights, settings.bias, seed=seed, **settings.sliding)
+    _before_and_after(values, shuffled.before, shuffled.picture, shuffled.after, "shuffled")
+    if shuffled.before.size < 2:
+        st.info("There is no map to compare: the kernel does not fit.")
+        return
+    st.success(
+        f"**The pattern is lost.** Neighbouring answers agreed with a correlation of {shuffled.likeness_before:.2f}, "
+        f"now {shuffled.likeness_after:.2f}. The two maps have {shuffled.same_map:.2f} in common. The pixels are the same "
+        f"{values.size}, with the same mean {values.mean():.3f}: what the kernel reads is how they lie together.",
+        icon=":material/check:",
+    )
+
+
+def _before_and_after(
+    picture: kernels.Grid, before: kernels.Grid, changed: kernels.Grid, after: kernels.Grid, word: str
+) -> None:
+    limit = max(float(np.abs(before).max(initial=0.0)), float(np.abs(after).max(initial=0.0)))
+    with st.container(horizontal=True, gap="small"):
+        st.image(map_pictures.grey_picture(picture), caption="picture", width=116)
+        st.image(map_pictures.map_picture(before, limit), caption="its map", width=116)
+        st.image(map_pictures.grey_picture(changed), caption=word, width=116)
+        st.image(map_pictures.map_picture(after, limit), caption="its map", width=116)
+    st.caption(f"Maps on one shared scale, −{limit:.3g} to {limit:.3g}.")
