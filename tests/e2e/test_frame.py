@@ -114,7 +114,7 @@ def test_a_deep_link_on_a_fresh_server_opens_its_page(chrome: Browser, tmp_path:
         finally:
             process.terminate()
             process.wait(timeout=20)
-    # Importing torch alone takes longer than this on the machine where it was measured: the server does not wait for it.
+    # Generous for a busy machine; what matters is that the server does not wait for torch and a model.
     assert healthy < 30
 
 
