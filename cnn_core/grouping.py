@@ -28,7 +28,7 @@ def stages(
     reads while maps still follow it (squeeze-and-excitation), and to the classifier otherwise.
     """
     leads_to_maps: set[str] = set()
-    for name in reversed(inputs):
+    for name in reversed(list(inputs)):
         if name in leads_to_maps or resolutions[name] is not None:
             leads_to_maps.update(inputs[name])
     sizes: dict[str, Resolution | None] = {}
@@ -59,9 +59,9 @@ def stages(
 def block(owner: str, root: nn.Module) -> str:
     """The outermost module around an operation that is more than a list of others: "layer1.0 · BasicBlock", or "".
 
-    owner: path of the module whose forward calls the operation. A plain Sequential, ModuleList or ModuleDict is a list;
-    so is a class derived from one that holds no layer itself (RegNet's AnyStage, DenseNet's _DenseBlock), while one that
-    does (Conv2dNormActivation, DenseNet's _Transition) is a block.
+    owner: path of the module whose forward calls the operation. A plain Sequential, ModuleList or ModuleDict is a
+    list; so is a class derived from one that holds no layer itself (RegNet's AnyStage, DenseNet's _DenseBlock), while
+    one that does (Conv2dNormActivation, DenseNet's _Transition) is a block.
     """
     path = ""
     for part in owner.split(".") if owner else ():

@@ -45,9 +45,9 @@ class Attributes(Mapping[str, Any]):
 class Operation:
     """One operation of a network; all shapes are without the batch axis.
 
-    name: unique: the module path, with ":2" and so on for a module's later calls ("layer1.0.relu:2"); for a function the
-    calling module's path and the function ("layer1.0.add"); "input" first and "softmax" last.
-    kind: key of the registry in `operations`. inputs: names of the operations that it reads, in the order of the arguments.
+    name: unique: the module path, with ":2" and so on for a module's later calls ("layer1.0.relu:2"); for a function
+    the calling module's path and the function ("layer1.0.add"); "input" first and "softmax" last.
+    kind: key of the registry in `operations`. inputs: names of the operations that it reads, in the arguments' order.
     axes: what each axis of the output counts, for example ("channel", "row", "column").
     group: (stage, block): a run of equal resolution ("Stage 2 · 56×56", "Classifier"), and the block's module path and
     class ("layer1.0 · BasicBlock"), or "".

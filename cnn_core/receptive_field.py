@@ -5,8 +5,8 @@ Along one axis, cell i of a map reads the input pixels from edge `start + i * st
 
     size + (d (k - 1)) stride,    s stride,    start - p stride
 
-(Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019). Where branches meet,
-the box around all of them counts.
+(Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019). Where branches
+meet, the box around all of them counts.
 
 Coordinates are edges: pixel i spans [i, i + 1), and its centre is i + 0.5. In coordinates of pixel indices, everything
 is 0.5 less.
@@ -14,12 +14,14 @@ is 0.5 less.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from .models import Classifier
     from .network import Network, Operation
+
+_WINDOW = ("kernel_size", "stride", "padding", "dilation")
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,9 @@ class ReceptiveField:
     """The pixels that can change one cell of an operation's output; all pairs are (row, column), in input pixels.
 
     size: side lengths of a cell's box. stride: from one cell's box to the next one's. offset: the centre of cell (0, 0)
-    in coordinates where pixel i spans [i, i + 1). sees_everything: a global path (squeeze-and-excitation, global pooling, a
-    fully connected layer) lies on the way, so that any pixel can matter; size, stride and offset then describe the
-    local path, if there is one. cells: the map's size. input_size: the picture's.
+    in coordinates where pixel i spans [i, i + 1). sees_everything: a global path (squeeze-and-excitation, global
+    pooling, a fully connected layer) lies on the way, so that any pixel can matter; size, stride and offset then
+    describe the local path, if there is one. cells: the map's size. input_size: the picture's.
     """
 
     size: tuple[float, float]
@@ -39,12 +41,12 @@ class ReceptiveField:
     cells: tuple[int, int]
     input_size: tuple[int, int]
 
-    def centre(self, row: int, column: int) -> tuple[float, float]:
+    def centre(self, row: float, column: float) -> tuple[float, float]:
         """The centre of a cell's box (row, column)."""
         return (self.offset[0] + row * self.stride[0], self.offset[1] + column * self.stride[1])
 
     def box(self, row: int = 0, column: int = 0) -> tuple[float, float, float, float]:
-        """(top, left, bottom, right) of a cell's box, half-open; it sticks out of the picture where it reads padding."""
+        """(top, left, bottom, right) of a cell's box, half-open; it sticks out of the picture at padding."""
         centre = self.centre(row, column)
         (top, bottom), (left, right) = ((c - s / 2, c + s / 2) for c, s in zip(centre, self.size, strict=True))
         return (top, left, bottom, right)
@@ -61,10 +63,8 @@ class ReceptiveField:
 
         Stretched minus true centre, in input pixels: +15.5 for the last maps of resnet18 at 224 x 224.
         """
-        return tuple(  # type: ignore[return-value]
-            n / 2 - (o + (c - 1) / 2 * s)
-            for n, o, c, s in zip(self.input_size, self.offset, self.cells, self.stride, strict=True)
-        )
+        true = self.centre((self.cells[0] - 1) / 2, (self.cells[1] - 1) / 2)
+        return (self.input_size[0] / 2 - true[0], self.input_size[1] / 2 - true[1])
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class _Line:
     start: float
     cells: int
 
-    def windowed(self, kernel: int, stride: int, padding: int, dilation: int, cells: int) -> _Line:
+    def windowed(self, window: tuple[int, ...], cells: int) -> _Line:
+        kernel, stride, padding, dilation = window
         size = self.size + dilation * (kernel - 1) * self.stride
         return _Line(size, stride * self.stride, self.start - padding * self.stride, cells)
 
@@ -111,10 +112,6 @@ class _Sight:
     columns: _Line
     is_local: bool = True
     sees_everything: bool = False
-    axes: tuple[_Line, _Line] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "axes", (self.rows, self.columns))
 
     def everything(self) -> _Sight:
         return _Sight(self.rows.whole(), self.columns.whole(), is_local=False, sees_everything=True)
@@ -133,7 +130,7 @@ def receptive_field(source: Classifier | Network, operation: str | Operation) ->
 
     Raises InvalidLayer for an unknown name.
     """
-    network: Network = getattr(source, "network", source)  # type: ignore[assignment]
+    network: Network = getattr(source, "network", None) or cast("Network", source)
     last = network[operation if isinstance(operation, str) else operation.name]
     sights: dict[str, _Sight] = {}
     for current in network.operations:
@@ -175,13 +172,13 @@ def _sight(operation: Operation, network: Network, sights: dict[str, _Sight]) ->
             return _Sight(_spread(seen.rows, size[0]), _spread(seen.columns, size[1]), False, True)
         return seen
     if operation.reach == "window" and size is not None:
-        windows = zip(*(operation.attributes[k] for k in ("kernel_size", "stride", "padding", "dilation")), strict=True)
         rows, columns = (
-            line.windowed(*window, cells) for line, window, cells in zip(before.axes, windows, size, strict=True)
+            line.windowed(tuple(operation.attributes[k][axis] for k in _WINDOW), size[axis])
+            for axis, line in enumerate((before.rows, before.columns))
         )
         return _Sight(rows, columns, before.is_local, before.sees_everything)
     if operation.reach == "adaptive" and size is not None:
-        rows, columns = (line.adaptive(cells) for line, cells in zip(before.axes, size, strict=True))
+        rows, columns = before.rows.adaptive(size[0]), before.columns.adaptive(size[1])
         return _Sight(rows, columns, before.is_local, before.sees_everything)
     return before
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .errors import InvalidOption
 
 if TYPE_CHECKING:
-    from .images import ModelInput, Picture
+    from .images import ModelInput, Picture, Source
     from .models import Classifier
     from .network import Network
 
@@ -96,13 +96,13 @@ class Trace:
         return sum(storages.values())
 
 
-def trace(classifier: Classifier, source: ModelInput | Picture | Any) -> Trace:
+def trace(classifier: Classifier, source: ModelInput | Picture | Source) -> Trace:
     """Run the classifier once on one picture and keep every operation's output.
 
     source: a ModelInput (any height and width that the network takes), or whatever `classifier.preprocess` reads: a
     Picture, a path, bytes. Raises InvalidImage for what is no picture, InvalidOption for a batch of several.
     """
-    model_input = source if hasattr(source, "tensor") else classifier.preprocess(source)
+    model_input = classifier.preprocess(source)
     x = model_input.tensor
     if x.dim() != 4 or x.shape[0] != 1:
         raise InvalidOption(f"A trace is made of one picture, (1, C, h, w); the input has the shape {tuple(x.shape)}.")

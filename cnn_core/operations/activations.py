@@ -42,7 +42,7 @@ def _activation(
     title: str,
     function: Function,
     general: str,
-    shown: Callable[[str, Mapping[str, Any]], str],
+    shown: Callable[[str, str, Mapping[str, Any]], str],
     *,
     modules: Mapping[type[nn.Module], Callable[[Any], dict[str, Any]]],
     functions: Mapping[Callable[..., Any] | str, tuple[str, ...]],
@@ -51,8 +51,8 @@ def _activation(
 ) -> None:
     """Register one activation function.
 
-    general: its formula in x; shown(x, attributes): the same with the unit's number, in LaTeX; words(x, attributes): what
-    happened to this number, in a sentence.
+    general: its formula in x; shown(x, factor, attributes): the same with the unit's number in LaTeX, as it is and in
+    brackets where it is negative; words(x, attributes): what happened to this number, in a sentence.
     """
 
     def explain(unit: Unit) -> UnitExplanation:
@@ -60,7 +60,7 @@ def _activation(
         read = source.array[unit.index]
         x = float(read)
         computed = function(x, a)
-        formula = rf"y_{{{tex_index(unit.index)}}} = {shown(tex_factor(x), a)} = {tex(computed)}"
+        formula = rf"y_{{{tex_index(unit.index)}}} = {shown(tex(x), tex_factor(x), a)} = {tex(computed)}"
         term = Term("input", x, source.name, unit.index, np.full((1, 1), read, dtype=np.float32))
         return UnitExplanation(
             operation=unit.operation.name,
@@ -107,7 +107,7 @@ _activation(
     "ReLU",
     lambda x, a: _clip(x, 0.0, math.inf),
     r"\max(0, x)",
-    lambda x, a: rf"\max(0,\, {x})",
+    lambda x, f, a: rf"\max(0,\, {x})",
     modules={nn.ReLU: _none},
     functions={F.relu: _IN_PLACE, torch.relu: ("input",), "relu": ("input",)},
     words=_relu_words,
@@ -117,7 +117,7 @@ _activation(
     "ReLU6",
     lambda x, a: _clip(x, 0.0, 6.0),
     r"\min(\max(0, x), 6)",
-    lambda x, a: rf"\min(\max(0,\, {x}),\, 6)",
+    lambda x, f, a: rf"\min(\max(0,\, {x}),\, 6)",
     modules={nn.ReLU6: _none},
     functions={F.relu6: _IN_PLACE},
     words=lambda x, a: "Above 6: cut to 6." if x > 6 else _relu_words(x, a),
@@ -127,7 +127,7 @@ _activation(
     "Leaky ReLU",
     lambda x, a: x if x >= 0 else a["negative_slope"] * x,
     r"\max(0, x) + a \min(0, x)",
-    lambda x, a: rf"\max(0,\, {x}) + {tex(a['negative_slope'])} \min(0,\, {x})",
+    lambda x, f, a: rf"\max(0,\, {x}) + {tex(a['negative_slope'])} \min(0,\, {x})",
     modules={nn.LeakyReLU: lambda m: {"negative_slope": float(m.negative_slope)}},
     functions={F.leaky_relu: ("input", "negative_slope", "inplace")},
     defaults={"negative_slope": 0.01},
@@ -137,7 +137,7 @@ _activation(
     "ELU",
     _elu,
     r"x \text{ if } x \ge 0, \quad \alpha (e^x - 1) \text{ if } x < 0",
-    lambda x, a: rf"\mathrm{{ELU}}({x})",
+    lambda x, f, a: rf"\mathrm{{ELU}}({x})",
     modules={nn.ELU: lambda m: {"alpha": float(m.alpha)}},
     functions={F.elu: ("input", "alpha", "inplace")},
     defaults={"alpha": 1.0},
@@ -147,7 +147,7 @@ _activation(
     "Sigmoid",
     lambda x, a: _sigmoid(x),
     r"\frac{1}{1 + e^{-x}}",
-    lambda x, a: rf"\frac{{1}}{{1 + e^{{-{x}}}}}",
+    lambda x, f, a: rf"\frac{{1}}{{1 + e^{{-{f}}}}}",
     modules={nn.Sigmoid: _none},
     functions={torch.sigmoid: ("input",), F.sigmoid: ("input",), "sigmoid": ("input",)},
 )
@@ -156,7 +156,7 @@ _activation(
     "Tanh",
     lambda x, a: math.tanh(x),
     r"\tanh(x)",
-    lambda x, a: rf"\tanh({x})",
+    lambda x, f, a: rf"\tanh({x})",
     modules={nn.Tanh: _none},
     functions={torch.tanh: ("input",), F.tanh: ("input",), "tanh": ("input",)},
 )
@@ -165,7 +165,7 @@ _activation(
     "SiLU",
     lambda x, a: x * _sigmoid(x),
     r"x \cdot \frac{1}{1 + e^{-x}}",
-    lambda x, a: rf"{x} \cdot \frac{{1}}{{1 + e^{{-{x}}}}}",
+    lambda x, f, a: rf"{f} \cdot \frac{{1}}{{1 + e^{{-{f}}}}}",
     modules={nn.SiLU: _none},
     functions={F.silu: _IN_PLACE},
 )
@@ -174,7 +174,7 @@ _activation(
     "GELU",
     _gelu,
     r"x \cdot \Phi(x)",
-    lambda x, a: rf"{x} \cdot \Phi({x})",
+    lambda x, f, a: rf"{f} \cdot \Phi({x})",
     modules={nn.GELU: lambda m: {"approximate": m.approximate}},
     functions={F.gelu: ("input", "approximate")},
     defaults={"approximate": "none"},
@@ -185,7 +185,7 @@ _activation(
     "Hard sigmoid",
     lambda x, a: _clip(x + 3, 0.0, 6.0) / 6,
     r"\frac{\min(\max(0, x + 3), 6)}{6}",
-    lambda x, a: rf"\frac{{\min(\max(0,\, {x} + 3),\, 6)}}{{6}}",
+    lambda x, f, a: rf"\frac{{\min(\max(0,\, {x} + 3),\, 6)}}{{6}}",
     modules={nn.Hardsigmoid: _none},
     functions={F.hardsigmoid: _IN_PLACE},
 )
@@ -194,7 +194,7 @@ _activation(
     "Hard swish",
     lambda x, a: x * _clip(x + 3, 0.0, 6.0) / 6,
     r"x \cdot \frac{\min(\max(0, x + 3), 6)}{6}",
-    lambda x, a: rf"{x} \cdot \frac{{\min(\max(0,\, {x} + 3),\, 6)}}{{6}}",
+    lambda x, f, a: rf"{f} \cdot \frac{{\min(\max(0,\, {x} + 3),\, 6)}}{{6}}",
     modules={nn.Hardswish: _none},
     functions={F.hardswish: _IN_PLACE},
 )

@@ -35,6 +35,8 @@ def _broadcast_index(index: tuple[int, ...], shape: tuple[int, ...]) -> tuple[in
 
 
 def _at(array: NDArray[Any], index: tuple[int, ...]) -> float:
+    """The number that a parameter gives to this place; it may have a batch axis of 1."""
+    array = array[0] if array.ndim > len(index) else array
     return float(array[_broadcast_index(index, array.shape)])
 
 

@@ -1,4 +1,4 @@
-"""Two-dimensional convolution, grouped, depthwise or dilated: the products of each input channel's window and kernel."""
+"""Two-dimensional convolution, grouped, depthwise or dilated: the products of each channel's window and kernel."""
 
 from __future__ import annotations
 
@@ -100,6 +100,8 @@ def explain_conv2d(unit: Unit) -> UnitExplanation:
     first = first_cell(a, row, column)
     indices = np.empty((channels, 3), dtype=np.int64)
     indices[:, 0], indices[:, 1:] = np.arange(start, start + channels), first
+    # A lone channel's products are shown one by one; many channels are shown as their sums.
+    shown = values if channels > 1 else products.reshape(-1)
     symbol = _symbols(a, unit.index, start, channels)
     return UnitExplanation(
         operation=unit.operation.name,
@@ -107,7 +109,7 @@ def explain_conv2d(unit: Unit) -> UnitExplanation:
         index=unit.index,
         value=unit.value,
         computed=computed,
-        formula=f"{symbol} = {tex_sum(values, bias)} = {tex(computed)}",
+        formula=f"{symbol} = {tex_sum(shown, bias)} = {tex(computed)}",
         combine="sum",
         terms=Terms(values, source.name, indices, "channel {0}", windows, kernels, padded),
         bias=bias,
@@ -116,19 +118,15 @@ def explain_conv2d(unit: Unit) -> UnitExplanation:
 
 
 def _symbols(a: Mapping[str, Any], index: tuple[int, ...], start: int, channels: int) -> str:
-    k, row, column = index
-    over = rf"\sum_{{c={start}}}^{{{start + channels - 1}}} \sum_{{i,j}} " if channels > 1 else r"\sum_{i,j} "
-    channel = "c" if channels > 1 else str(start)
-    first = first_cell(a, row, column)
-    steps = [
-        "i" if a["dilation"][0] == 1 else f"{a['dilation'][0]}i",
-        "j" if a["dilation"][1] == 1 else f"{a['dilation'][1]}j",
-    ]
-    places = r",\,".join(f"{p}+{s}" for p, s in zip(first, steps, strict=True))
-    inner = "c" if channels > 1 else "0"
+    """The sum in symbols, with this unit's places: input channel c, and kernel channel c less the group's first."""
+    k = index[0]
+    channel, within = ("c", f"c-{start}" if start else "c") if channels > 1 else (str(start), "0")
+    over = rf"\sum_{{c={start}}}^{{{start + channels - 1}}} " if channels > 1 else ""
+    steps = (f"{d if d > 1 else ''}{letter}" for d, letter in zip(a["dilation"], "ij", strict=True))
+    places = r",\,".join(f"{p}+{step}" for p, step in zip(first_cell(a, *index[1:]), steps, strict=True))
     bias = f" + b_{{{k}}}" if a["bias"] else ""
-    weight = rf"w_{{{k},\,{inner if channels == 1 else (f'c-{start}' if start else 'c')},\,i,\,j}}"
-    return rf"y_{{{tex_index((k, row, column))}}} = {over}{weight}\, x_{{{channel},\,{places}}}{bias}"
+    product = rf"w_{{{k},\,{within},\,i,\,j}}\, x_{{{channel},\,{places}}}"
+    return rf"y_{{{tex_index(index)}}} = {over}\sum_{{i,j}} {product}{bias}"
 
 
 def _note(a: Mapping[str, Any], channels: int, padded: Any) -> str:

@@ -146,7 +146,7 @@ def tex_factor(number: float) -> str:
 
 
 def tex_sum(numbers: NDArray[np.float64], bias: float | None = None, shown: int = 3) -> str:
-    r"""A sum in LaTeX: all numbers up to shown + 1, otherwise the largest in absolute value and \cdots; the bias last."""
+    r"""A sum in LaTeX: up to shown + 1 numbers, otherwise the largest in absolute value and \cdots; the bias last."""
     if len(numbers) <= shown + 1:
         chosen = list(numbers)
     else:

@@ -54,9 +54,8 @@ def explain_linear(unit: Unit) -> UnitExplanation:
     indices[:, :-1], indices[:, -1] = place, np.arange(len(x))
     subscript = tex_index(unit.index)
     at = tex_index((*place,)) + r",\," if place else ""
-    symbol = rf"y_{{{subscript}}} = \sum_{{i=0}}^{{{len(x) - 1}}} w_{{{k},\,i}}\, x_{{{at}i}}" + (
-        f" + b_{{{k}}}" if a["bias"] else ""
-    )
+    product = rf"w_{{{k},\,i}}\, x_{{{at}i}}" + (f" + b_{{{k}}}" if a["bias"] else "")
+    symbol = rf"y_{{{subscript}}} = \sum_{{i=0}}^{{{len(x) - 1}}} {product}"
     return UnitExplanation(
         operation=unit.operation.name,
         kind=unit.operation.kind,

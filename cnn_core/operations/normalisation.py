@@ -114,25 +114,25 @@ def explain_layer_norm(unit: Unit) -> UnitExplanation:
     )
 
 
-for _key, _module in (("batch_norm2d", nn.BatchNorm2d), ("batch_norm1d", nn.BatchNorm1d)):
-    register(
-        Kind(
-            key=_key,
-            formula=r"y_c = \gamma_c\,\frac{x_c - \mu_c}{\sqrt{\sigma_c^2 + \epsilon}} + \beta_c",
-            title=lambda call: "Batch normalisation",
-            short_title=lambda call: "BatchNorm",
-            explain=explain_batch_norm,
-            modules={_module: _from_batch_norm},
-            functions={
-                F.batch_norm: ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
-            }
-            if _module is nn.BatchNorm2d
-            else {},
-            read=_read_batch_norm,
-            # Without running statistics it normalises by the batch at hand, which is other arithmetic.
-            accepts=lambda call: "running_mean" in call.parameter_shapes,
-        )
+def _batch_norm(key: str, module: type[nn.Module], functions: Mapping[Any, tuple[str, ...]]) -> Kind:
+    return Kind(
+        key=key,
+        formula=r"y_c = \gamma_c\,\frac{x_c - \mu_c}{\sqrt{\sigma_c^2 + \epsilon}} + \beta_c",
+        title=lambda call: "Batch normalisation",
+        short_title=lambda call: "BatchNorm",
+        explain=explain_batch_norm,
+        modules={module: _from_batch_norm},
+        functions=functions,
+        read=_read_batch_norm,
+        # Without running statistics it normalises by the batch at hand, which is other arithmetic.
+        accepts=lambda call: "running_mean" in call.parameter_shapes,
     )
+
+
+_ARGUMENTS = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+
+register(_batch_norm("batch_norm2d", nn.BatchNorm2d, {F.batch_norm: _ARGUMENTS}))
+register(_batch_norm("batch_norm1d", nn.BatchNorm1d, {}))
 register(
     Kind(
         key="layer_norm",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from .explanation import Term, UnitExplanation, tex, tex_factor, tex_in_sum, tex_index
-from .registry import Call, Kind, Shape, Unit, anonymous_axes, register
+from .registry import MAPS, Axes, Call, Kind, Unit, anonymous_axes, maps_axes, register
 
 
 def explain_input(unit: Unit) -> UnitExplanation:
@@ -17,9 +14,8 @@ def explain_input(unit: Unit) -> UnitExplanation:
     if picture is None or len(unit.index) != 3:
         return _unopened(unit, "A number of the tensor that was put in.")
     channel, row, column = unit.index
-    byte = int(
-        picture.shown_rgb[row, column, channel] if len(picture.mean) > 1 else _grey(picture.shown_rgb, row, column)
-    )
+    # A one-channel picture is shown with three equal channels.
+    byte = int(picture.shown_rgb[row, column, channel if len(picture.mean) > 1 else 0])
     mean, std = float(picture.mean[channel]), float(picture.std[channel])
     computed = (byte / 255 - mean) / std
     weight = np.full((1, 1), 1 / (255 * std), dtype=np.float32)
@@ -37,11 +33,6 @@ def explain_input(unit: Unit) -> UnitExplanation:
         bias=-mean / std,
         note="The pixel's byte, brought to 0 to 1, less the mean, over the standard deviation of its colour channel.",
     )
-
-
-def _grey(rgb: Any, row: int, column: int) -> int:
-    # A one-channel picture is shown with three equal channels.
-    return int(rgb[row, column, 0])
 
 
 def _unopened(unit: Unit, note: str) -> UnitExplanation:
@@ -66,10 +57,6 @@ def explain_other(unit: Unit) -> UnitExplanation:
     return _unopened(unit, f"ConvLens does not open the arithmetic of {unit.attributes.get('what', 'this operation')}.")
 
 
-def _read(arguments: dict[str, Any], _: Mapping[str, Shape]) -> dict[str, Any]:
-    return arguments
-
-
 register(
     Kind(
         key="input",
@@ -77,12 +64,20 @@ register(
         title=lambda call: f"Input, {'×'.join(str(n) for n in call.output_shape)}",
         short_title=lambda call: "Input",
         explain=explain_input,
+        axes=maps_axes,
     )
 )
 
 
 def _what(call: Call) -> str:
     return str(call.attributes.get("what", "Unknown operation"))
+
+
+def _axes(call: Call) -> Axes:
+    """The input's axes where the shape stays, or where maps become other maps."""
+    if call.input_shapes and (call.input_shapes[0] == call.output_shape or call.input_axes[0] == MAPS):
+        return call.input_axes[0]
+    return anonymous_axes(call.output_shape)
 
 
 register(
@@ -92,15 +87,8 @@ register(
         title=lambda call: f"{_what(call)} (arithmetic not opened)",
         short_title=_what,
         explain=explain_other,
-        read=_read,
         # What an unknown operation reads is unknown: everything is the safe answer.
         reach="global",
-        axes=lambda call: (
-            call.input_axes[0]
-            if call.input_shapes and call.input_shapes[0] == call.output_shape
-            else ("channel", "row", "column")
-            if len(call.output_shape) == 3 and call.input_axes and call.input_axes[0] == ("channel", "row", "column")
-            else anonymous_axes(call.output_shape)
-        ),
+        axes=_axes,
     )
 )

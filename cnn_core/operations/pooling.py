@@ -170,7 +170,7 @@ def _adaptive_title(word: str, short: bool) -> Any:
     def title(call: Call) -> str:
         if call.output_shape[-2:] == (1, 1):
             return f"Global {'avg' if short and word == 'average' else word} pool{'' if short else 'ing'}"
-        size = times(call.output_shape[-2:])
+        size = times(pair(call.output_shape[-2:]))
         if short:
             return f"{'Avg' if word == 'average' else 'Max'} pool → {size}"
         return f"Adaptive {word} pooling to {size}"
@@ -198,10 +198,10 @@ def _read_adaptive(a: dict[str, Any], _: Mapping[str, Shape]) -> dict[str, Any]:
 
 def _read_mean(a: dict[str, Any], _: Mapping[str, Shape]) -> dict[str, Any]:
     dims = a.get("dim")
-    return {"dim": None if dims is None else pair_or_more(dims), "keepdim": a.get("keepdim", False)}
+    return {"dim": None if dims is None else _dims(dims), "keepdim": a.get("keepdim", False)}
 
 
-def pair_or_more(dims: Any) -> tuple[int, ...]:
+def _dims(dims: Any) -> tuple[int, ...]:
     return tuple(dims) if isinstance(dims, (tuple, list)) else (int(dims),)
 
 

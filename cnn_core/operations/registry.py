@@ -102,8 +102,8 @@ class Kind:
     functions: functions, and names of tensor methods, each with the names of its positional arguments ("*size" takes
     the rest); `read` turns a function's plain arguments, and its parameters' shapes, into the module's attributes;
     macs: multiply-adds for one picture (convolutions and linear layers only, as torchvision counts its `_ops`);
-    n_inputs: fewest and most activations that it reads; accepts: whether `explain` covers this very call (both are asked
-    when the graph is built, and a call that does not fit becomes an "other");
+    n_inputs: fewest and most activations that it reads; accepts: whether `explain` covers this very call (both are
+    asked when the graph is built, and a call that does not fit becomes an "other");
     formula: the general formula in LaTeX; explain: takes one unit apart.
     """
 

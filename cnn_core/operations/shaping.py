@@ -1,4 +1,4 @@
-"""Operations that only move or pass on values: flatten, view, permute, chunk, dropout when predicting, and their like."""
+"""Operations that only move or pass on values: flatten, view, permute, chunk, dropout when predicting and so on."""
 
 from __future__ import annotations
 
@@ -154,16 +154,12 @@ def _unsqueezed_axes(call: Call) -> Axes:
 
 
 def _item_title(call: Call) -> str:
-    a = call.attributes
-    if "part" not in a:
-        return (
-            f"Take a part, {call.output_shape[0]} of {call.input_shapes[0][0]} channels"
-            if len(call.output_shape) == len(call.input_shapes[0])
-            else "Take one channel"
-        )
-    count = len(a["pieces"]) if isinstance(a["pieces"], tuple) else a["pieces"]
-    of = f" of {count}" if a["way"] == "chunk" or isinstance(a["pieces"], tuple) else ""
-    return f"Part {a['part'] + 1}{of}, {call.output_shape[0]} channels"
+    a, (before,), after = call.attributes, call.input_shapes, call.output_shape
+    if "part" in a:
+        known = a["way"] == "chunk" or isinstance(a["pieces"], tuple)
+        count = len(a["pieces"]) if isinstance(a["pieces"], tuple) else a["pieces"]
+        return f"Part {a['part'] + 1}{f' of {count}' if known else ''}, {after[0]} channels"
+    return f"Take {after[0]} of {before[0]} channels" if len(after) == len(before) else "Take one channel"
 
 
 def _read_split_point(arguments: dict[str, Any], _: Mapping[str, Shape]) -> dict[str, Any]:
@@ -246,7 +242,7 @@ register(
         short_title=lambda call: "Flatten",
         explain=_copy(_row_major_place, lambda unit: "All values in one row: channel by channel, row by row."),
         modules={nn.Flatten: no_attributes},
-        functions={k: ("input", "start_dim", "end_dim") for k in (torch.flatten, "flatten")},
+        functions=dict.fromkeys((torch.flatten, "flatten"), ("input", "start_dim", "end_dim")),
         read=_nothing,
         reach=_view_reach,
         axes=_viewed_axes,

@@ -23,7 +23,7 @@ def explain_softmax(unit: Unit) -> UnitExplanation:
     """One term exp(logit - largest logit) for each class; the unit is its own term divided by the sum of all."""
     (source,) = unit.inputs
     axis = unit.attributes["dim"] % (len(unit.index) + 1) - 1
-    line = source.array[(*unit.index[:axis], slice(None), *unit.index[axis + 1 :])].astype(np.float64)
+    line = np.moveaxis(source.array, axis, -1)[unit.index[:axis] + unit.index[axis + 1 :]].astype(np.float64)
     k = unit.index[axis]
     exponentials = np.exp(line - line.max())
     total = math.fsum(exponentials.tolist())
