@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from threading import Lock
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 
 from ..errors import InvalidOption
 from ..images import ModelInput, Picture, load_image
-from ..receptive_field import receptive_field
+from ..receptive_field import ReceptiveField, receptive_field
 from .layers import resolve_layer
 from .maps import SaliencyMap, judge
 from .placement import Placement
@@ -19,8 +21,12 @@ from .targets import Score, TargetRequest, check_request
 
 if TYPE_CHECKING:
     from ..models import Classifier
-    from ..network import Operation
+    from ..network import Network, Operation
     from ..tracing import Trace
+
+# Held weakly, so that a network that is let go takes its entry with it.
+_fields: WeakKeyDictionary[Network, dict[str, ReceptiveField]] = WeakKeyDictionary()
+_lock = Lock()
 
 
 def explain(
@@ -80,28 +86,49 @@ def explain(
 
 
 def placement_of(classifier: Classifier, operation: Operation | None, input_size: tuple[int, int]) -> Placement:
-    """Where an operation's cells lie on the input; None stands for the input itself, cell for pixel."""
+    """Where an operation's cells lie on the input; None stands for the input itself, cell for pixel.
+
+    Cells that see everything and have no local path (stride 0) are spread evenly over the picture.
+    """
     if operation is None:
         return Placement((0.5, 0.5), (1.0, 1.0), input_size)
-    field = receptive_field(classifier, operation)
-    row, column = field.offset
-    down, right = field.stride
+    field = _field(classifier.network, operation)
+    if 0 in field.stride:
+        height, width = (pixels / cells for pixels, cells in zip(input_size, operation.output_shape[1:], strict=True))
+        return Placement((height / 2, width / 2), (height, width), input_size)
+    (row, column), (down, right) = field.offset, field.stride
     return Placement((float(row), float(column)), (float(down), float(right)), input_size)
+
+
+def _field(network: Network, operation: Operation) -> ReceptiveField:
+    """The receptive field, worked out once for each operation: it takes as long as a tenth of a small forward pass."""
+    with _lock:
+        known = _fields.setdefault(network, {})
+        if operation.name not in known:
+            known[operation.name] = receptive_field(network, operation)
+        return known[operation.name]
 
 
 def _input_of(classifier: Classifier, source: Any, trace: Trace | None) -> ModelInput:
     """The model's input, prepared if need be; a trace must be of this classifier and this input."""
     if trace is None:
-        return source if isinstance(source, ModelInput) else classifier.preprocess(source)
+        model_input = source if isinstance(source, ModelInput) else classifier.preprocess(source)
+        if model_input.tensor.dim() != 4 or model_input.tensor.shape[0] != 1:
+            shape = tuple(model_input.tensor.shape)
+            raise InvalidOption(f"A map explains one picture, (1, C, h, w); the input has the shape {shape}.")
+        return model_input
     if trace.classifier_key != classifier.key:
         raise InvalidOption(
             f"The trace is of another model ({trace.classifier_key}, not {classifier.key}): trace this model's pass."
         )
+    traced = trace.input
+    if traced is None:
+        raise InvalidOption("The trace does not say which picture it is of: trace a ModelInput or a Picture.")
     if isinstance(source, ModelInput):
-        same = source is trace.input or torch.equal(source.tensor, trace.input.tensor)
+        same = source is traced or torch.equal(source.tensor, traced.tensor)
     else:
         picture = source if isinstance(source, Picture) else load_image(source)
-        same = picture.digest == trace.input.picture_digest
+        same = picture.digest == traced.picture_digest
     if not same:
         raise InvalidOption("The trace is of another picture: trace this one, or leave the trace out.")
-    return trace.input
+    return traced

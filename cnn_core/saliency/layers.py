@@ -18,17 +18,13 @@ def resolve_layer(network: Network, layer: str | Operation | None) -> Operation:
     """
     name = network.default_layer() if layer is None else layer if isinstance(layer, str) else layer.name
     operation = network[name]
-    if not operation.has_maps or operation.output_shape[1] * operation.output_shape[2] <= 1:
+    if not operation.is_spatial:
         shape = " × ".join(map(str, operation.output_shape))
-        raise InvalidLayer(f"{operation.name!r} has no spatial maps (its output is {shape}). {_would_do(network)}")
-    if logits_name(network) not in dependents(network, operation.name):
+        counted = f"{shape}: {', '.join(operation.axes)}"
+        raise InvalidLayer(f"{operation.name!r} has no spatial maps (its output is {counted}). {_would_do(network)}")
+    if network.output not in dependents(network, operation.name):
         raise InvalidLayer(f"The prediction does not depend on {operation.name!r}. {_would_do(network)}")
     return operation
-
-
-def logits_name(network: Network) -> str:
-    """The operation whose output is the logits: what the final softmax reads."""
-    return network.operations[-1].inputs[0]
 
 
 def dependents(network: Network, name: str) -> frozenset[str]:
@@ -41,12 +37,6 @@ def dependents(network: Network, name: str) -> frozenset[str]:
                 found.add(consumer)
                 waiting.append(consumer)
     return frozenset(found)
-
-
-def frontier(network: Network, name: str) -> frozenset[str]:
-    """What is needed to recompute all that depends on an operation: itself, and the branches beside it."""
-    after = dependents(network, name)
-    return frozenset({name} | {source for later in after for source in network[later].inputs if source not in after})
 
 
 def _would_do(network: Network) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 
-from .layers import frontier, logits_name
 from .registry import Job
 from .targets import Target
 
 if TYPE_CHECKING:
-    from ..models import Classifier
     from ..network import LinearHead
 
 
@@ -45,12 +43,6 @@ def pooled_head(job: Job) -> LinearHead | None:
     return head if head is not None and head.maps == job.maps_layer.name else None
 
 
-def head_weight(classifier: Classifier, head: LinearHead) -> torch.Tensor:
-    """The linear head's weights w, (K, C), on the model's device."""
-    path = classifier.network[head.linear].module_path
-    return cast(torch.Tensor, classifier.module.get_submodule(path).weight).detach()
-
-
 def activations(job: Job, names: frozenset[str]) -> dict[str, torch.Tensor]:
     """The outputs of these operations with their batch axis, from the trace or else from one pass without a graph."""
     if job.trace is not None:
@@ -64,12 +56,12 @@ def activations(job: Job, names: frozenset[str]) -> dict[str, torch.Tensor]:
 
 def _closed_form(job: Job, head: LinearHead) -> LayerPass:
     """y = v . (W mean(A) + b) for the logits' cotangent v, so dy/dA_k = (W^T v)_k / (H W) at every cell."""
-    final = logits_name(job.classifier.network)
+    final = job.classifier.network.output
     found = activations(job, frozenset({head.maps, final}))
     activation, logits = found[head.maps][0], found[final][0]
     target = job.target(logits)
     with torch.no_grad():
-        shares = head_weight(job.classifier, head).T @ target.cotangent(logits)
+        shares = head.weight.T @ target.cotangent(logits)
         cells = activation.shape[1] * activation.shape[2]
         gradient = (shares / cells)[:, None, None].expand_as(activation)
     return LayerPass(activation, gradient, logits, target)
@@ -77,8 +69,8 @@ def _closed_form(job: Job, head: LinearHead) -> LayerPass:
 
 def _through_graph(job: Job) -> LayerPass:
     network, layer = job.classifier.network, job.maps_layer.name
-    final = logits_name(network)
-    found = activations(job, frontier(network, layer))
+    final = network.output
+    found = activations(job, network.needed({layer}) | {layer})
     leaf = found.pop(layer).detach().requires_grad_(True)
     with torch.enable_grad():
         logits = network.run_from({**found, layer: leaf}, {layer: leaf}, keep={final})[final]

@@ -27,12 +27,12 @@ class Placement:
         return (self.offset[0] + self.stride[0] * row, self.offset[1] + self.stride[1] * column)
 
     def shift(self, map_size: tuple[int, int]) -> tuple[float, float]:
-        """How far naive stretching draws cell (0, 0) off its true centre, (row, column) in input pixels.
+        """How far stretching misplaces the cell in the middle of a map, (row, column) in input pixels.
 
         +15.5 means that stretching draws it 15.5 pixels too far down (or right).
         """
-        naive = (0.5 * self.input_size[0] / map_size[0], 0.5 * self.input_size[1] / map_size[1])
-        return (naive[0] - self.offset[0], naive[1] - self.offset[1])
+        middle = self.centre((map_size[0] - 1) / 2, (map_size[1] - 1) / 2)
+        return (self.input_size[0] / 2 - middle[0], self.input_size[1] / 2 - middle[1])
 
 
 def draw_aligned(values: NDArray[np.floating], placement: Placement, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -50,7 +50,7 @@ def edge_strength(rgb: NDArray[np.uint8], sigma: float) -> NDArray[np.float64]:
     return gaussian_blur(np.hypot(horizontal, vertical), sigma)
 
 
-def gaussian_blur(values: NDArray[np.floating], sigma: float) -> NDArray[np.float64]:
+def gaussian_blur(values: NDArray[np.number], sigma: float) -> NDArray[np.float64]:
     """A Gaussian blur of the first two axes; at the borders the weights inside the picture are made to sum to 1."""
     blurred = np.asarray(values, dtype=np.float64)
     for axis in (0, 1):

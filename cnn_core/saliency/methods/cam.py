@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...errors import InvalidLayer
-from ..passes import head_weight, layer_pass
+from ..passes import layer_pass
 from ..registry import Evidence, Job, MethodCard, register
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def cam_all(classifier: Classifier, trace: Trace, classes: Sequence[int | str] |
     head is not pooling + linear, UnknownClass for a class that the model lacks.
     """
     head = linear_head(classifier)
-    weight = head_weight(classifier, head)
+    weight = head.weight
     if classes is not None:
         weight = weight[[classifier.class_index(chosen) for chosen in classes]]
     with torch.inference_mode():
