@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -56,7 +58,7 @@ def shrink(maps: Floats, factor: int) -> Floats:
     rows, columns = np.arange(0, height, factor), np.arange(0, width, factor)
     sums = np.add.reduceat(np.add.reduceat(maps, rows, axis=1), columns, axis=2)
     counts = np.outer(np.diff([*rows, height]), np.diff([*columns, width])).astype(np.float32)
-    return sums / counts
+    return np.asarray(sums / counts, dtype=np.float32)
 
 
 def averaging_factor(channels: int, height: int, width: int, max_bytes: int = MAX_BYTES) -> int:
@@ -147,7 +149,12 @@ def payload(
     )
 
 
-def feature_maps(data: bytes, *, key: str) -> dict[str, Any] | None:
-    """Mount the instrument; returns the unit that was clicked, {"layer", "channel", "row", "column"}, or None."""
-    chosen: dict[str, Any] | None = components.mount("featuremaps", key=key, data=data, state={"unit": None}).unit
-    return chosen
+def feature_maps(data: bytes, *, key: str, on_pick: Callable[[str, int, int, int], None]) -> None:
+    """Mount the instrument; a click calls `on_pick(layer, channel, row, column)` before the page runs again."""
+
+    def picked() -> None:
+        unit = st.session_state[key].get("unit")
+        if unit is not None:
+            on_pick(str(unit["layer"]), int(unit["channel"]), int(unit["row"]), int(unit["column"]))
+
+    components.mount("featuremaps", key=key, data=data, triggers={"unit": picked})

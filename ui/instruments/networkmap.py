@@ -1,0 +1,162 @@
+"""The graph of a whole network with its maps on this picture: what is sent to the browser, and the component."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from ui import components
+from ui.instruments.featuremaps import Floats, shrink
+
+if TYPE_CHECKING:
+    import cnn_core as cc
+
+BYTES_A_NUMBER = 4
+"""Activations are float32."""
+SIDE = 32
+"""Thumbnails of stages and blocks have at most so many rows and columns; those of single operations fewer."""
+SMALL_SIDE = 20
+_VECTOR = 48
+
+
+@dataclass(frozen=True, eq=False)
+class Thumbnails:
+    """The strongest maps of each operation, as bytes of a colour scale, each on its own scale.
+
+    numbers: uint8 (n,), maps one after another; a map without negative numbers: 0 is zero and 255 its largest number;
+    a signed one: 127 is zero, 0 and 254 minus and plus its number largest in size.
+    table: int32 (m, 6): operation, channel (-1 for a vector), rows, columns, first byte, signed.
+    """
+
+    numbers: NDArray[np.uint8]
+    table: NDArray[np.int32]
+
+    @property
+    def nbytes(self) -> int:
+        return self.numbers.nbytes + self.table.nbytes
+
+
+def as_bytes(values: Floats) -> tuple[NDArray[np.uint8], bool]:
+    """Numbers as positions on a colour scale (see Thumbnails), and whether any of them is negative."""
+    signed = bool(values.min(initial=0) < 0)
+    top = float(np.abs(values).max(initial=0))
+    if top == 0:
+        return np.zeros(values.shape, dtype=np.uint8), False
+    if signed:
+        return np.round(values / top * 127 + 127).astype(np.uint8), True
+    return np.round(values / top * 255).astype(np.uint8), False
+
+
+def strongest(maps: Floats, k: int) -> list[int]:
+    """The k channels of maps (C, H, W) with the largest mean of |activation|, the strongest first."""
+    strength = np.abs(maps).mean(axis=(1, 2))
+    return [int(c) for c in np.argsort(-strength, kind="stable")[:k] if strength[c] > 0]
+
+
+def folding(operations: Sequence[cc.Operation]) -> list[tuple[str, str]]:
+    """(stage, block) of each operation as it is folded: a block is in one stage, that of its last operation.
+
+    A block that halves the resolution, or an Inception module whose branches do so one after another, stays whole.
+    """
+    groups: list[tuple[str, str]] = []
+    for block, members in groupby(operations, key=lambda operation: operation.group[1]):
+        run = list(members)
+        stage = run[-1].group[0]
+        groups += [(stage, block) if block else operation.group for operation in run]
+    return groups
+
+
+def thumbnails(operations: Sequence[cc.Operation], trace: cc.Trace) -> Thumbnails:
+    """Four maps for the last operation of each stage, two for the last of each block, one for every other."""
+    numbers: list[NDArray[np.uint8]] = []
+    rows: list[tuple[int, int, int, int, int, int]] = []
+    start = 0
+    groups = folding(operations)
+    following = [*groups[1:], ("", "")]
+    for index, (operation, group, after) in enumerate(zip(operations, groups, following, strict=True)):
+        activation = trace.activation(operation.name)
+        small: list[tuple[int, Floats]] = []
+        if "channel" in operation.axes and activation.ndim == 3 and activation.size > activation.shape[0]:
+            maps = np.moveaxis(activation, operation.axes.index("channel"), 0)
+            count = 4 if group[0] != after[0] else 2 if group != after else 1
+            side = SMALL_SIDE if count == 1 else SIDE
+            factor = -(-max(maps.shape[1:]) // side)
+            small = [(c, shrink(np.ascontiguousarray(maps[c : c + 1]), factor)[0]) for c in strongest(maps, count)]
+        elif operation.kind != "softmax":
+            small = [(-1, _in_short(activation.reshape(-1)))]
+        for channel, values in small:
+            cells, signed = as_bytes(values)
+            numbers.append(cells.reshape(-1))
+            rows.append((index, channel, *cells.shape, start, int(signed)))
+            start += cells.size
+    return Thumbnails(
+        np.concatenate(numbers) if numbers else np.zeros(0, np.uint8), np.array(rows, np.int32).reshape(-1, 6)
+    )
+
+
+def _in_short(vector: Floats) -> Floats:
+    """A long vector as at most 48 numbers in order, each the one largest in size of its run, float32 (1, n)."""
+    runs = np.array_split(vector, min(_VECTOR, vector.size))
+    return np.array([[run[np.abs(run).argmax()] for run in runs]], dtype=np.float32)
+
+
+def activation_bytes(operation: cc.Operation) -> int:
+    """Memory of the operation's output for one picture, in bytes."""
+    return BYTES_A_NUMBER * int(np.prod(operation.output_shape))
+
+
+def payload(
+    classifier: cc.Classifier,
+    trace: cc.Trace,
+    small: Thumbnails,
+    *,
+    picture_jpeg: NDArray[np.uint8],
+    picture_key: str,
+    chosen: str | None,
+    costs: bool,
+) -> bytes:
+    """What the component reads; `chosen` is the operation that is open, `costs` shows what each operation costs."""
+    operations = classifier.network.operations
+    number = {operation.name: index for index, operation in enumerate(operations)}
+    meta = {
+        "network": classifier.key,
+        "title": classifier.card.title,
+        "picture": picture_key,
+        "chosen": chosen,
+        "costs": costs,
+        "top": [{"name": p.name, "share": float(p.probability)} for p in trace.top(3)],
+        "operations": [
+            {
+                "name": operation.name,
+                "kind": operation.kind,
+                "title": operation.title,
+                "short": operation.short_title,
+                "shape": list(operation.output_shape),
+                "inputs": [number[name] for name in operation.inputs],
+                "stage": stage,
+                "block": block,
+                "parameters": int(operation.n_parameters),
+                "macs": int(operation.macs),
+                "bytes": activation_bytes(operation),
+            }
+            for operation, (stage, block) in zip(operations, folding(operations), strict=True)
+        ],
+    }
+    return components.pack(meta, thumbs=small.numbers, table=small.table, jpeg=picture_jpeg)
+
+
+def network_map(data: bytes, *, key: str, on_open: Callable[[str], None]) -> None:
+    """Mount the graph; `on_open` is called with an operation's name when it is clicked, before the page runs again."""
+
+    def opened() -> None:
+        name = st.session_state[key].get("open")
+        if isinstance(name, str):
+            on_open(name)
+
+    components.mount("networkmap", key=key, data=data, triggers={"open": opened})
