@@ -24,7 +24,8 @@ def chosen_mode() -> str:
 
 mode = chosen_mode()
 st.session_state["cl_kernel_mode"] = mode
-picked = st.segmented_control(
+st.space("small")
+st.segmented_control(
     "What slides",
     list(MODES),
     format_func=MODES.__getitem__,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def settings_from_address(rgb: NDArray[np.uint8]) -> Settings:
 
 def _guess(rgb: NDArray[np.uint8], digest: str) -> None:
     preset = kernels.kernel_preset(_GUESSED)
-    values = kernels.Region.centred(*rgb.shape[:2], CELLS).values(kernels.luminance(rgb))
+    values = kernels.Region.centred(rgb.shape[0], rgb.shape[1], CELLS).values(kernels.luminance(rgb))
     places = candidate_places(values, preset.weights)
     if not places:
         return
@@ -128,7 +129,7 @@ def _instrument(rgb: NDArray[np.uint8], digest: str) -> None:
         for name in ("stride", "padding", "dilation"):
             session.set(name, getattr(checked, name))
 
-    kernel_instrument(rgb, digest, settings, key="cl_kernel", on_settings=keep)
+    kernel_instrument(rgb, digest, settings, key="cl_convolution", on_settings=keep)
     with lesson.test("Test it: what if the picture changes?"):
         values = settings.values(rgb)
         moving, shuffling = st.columns(2, gap="large")
@@ -146,9 +147,7 @@ def _settings(rgb: NDArray[np.uint8], digest: str) -> Settings:
     if kept[0] == digest:
         return kept[1]
     old = kept[1]
-    return Settings(
-        region=default_settings(rgb).region, kernel=old.kernel, preset=old.preset, bias=old.bias, **old.sliding
-    )
+    return replace(old, region=default_settings(rgb).region, source="picture")
 
 
 def _move(values: kernels.Grid, settings: Settings) -> None:
@@ -189,9 +188,10 @@ def _shuffle(values: kernels.Grid, settings: Settings) -> None:
         st.info("There is no map to compare: the kernel does not fit.")
         return
     st.success(
-        f"**The pattern is lost.** Neighbouring answers agreed with a correlation of {shuffled.likeness_before:.2f}, "
-        f"now {shuffled.likeness_after:.2f}. The two maps have {shuffled.same_map:.2f} in common. The pixels are the same "
-        f"{values.size}, with the same mean {values.mean():.3f}: what the kernel reads is how they lie together.",
+        "**The pattern is lost.** Neighbouring answers agreed with a correlation of "
+        f"{shuffled.likeness_before:.2f}, now {shuffled.likeness_after:.2f}; the correlation of the two maps is "
+        f"{shuffled.same_map:.2f}. The pixels are the same {values.size}, with the same mean {values.mean():.3f}: "
+        "what the kernel reads is how they lie together.",
         icon=":material/check:",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 import cnn_core as cc
 from cnn_core.filters import filter_of, pointwise_followers, remove_channel
@@ -47,13 +48,21 @@ def _index(bench: widgets.Bench, layer: cc.Operation) -> tuple[int, int, int]:
     channel = wanted if wanted is not None and wanted < channels else _liveliest(bench, layer)
     row, column = session.get("row"), session.get("column")
     if row is None or column is None or row >= rows or column >= columns:
-        row, column = divmod(int(np.argmax(bench.trace.activation(layer.name)[channel])), columns)
+        row, column = _liveliest_cell(bench.trace.activation(layer.name)[channel])
     return channel, row, column
 
 
 def _liveliest(bench: widgets.Bench, layer: cc.Operation) -> int:
     """The channel whose map varies most: a good one to begin with."""
     return int(np.argmax(bench.trace.activation(layer.name).std(axis=(1, 2))))
+
+
+def _liveliest_cell(answers: NDArray[np.float32]) -> tuple[int, int]:
+    """The cell with the largest value, away from the border, where padding has a say, if the map is large enough."""
+    inside = 1 if min(answers.shape) > 2 else 0
+    inner = answers[inside : answers.shape[0] - inside, inside : answers.shape[1] - inside]
+    row, column = divmod(int(np.argmax(inner)), inner.shape[1])
+    return row + inside, column + inside
 
 
 @st.fragment
@@ -98,7 +107,7 @@ def _guess(bench: widgets.Bench, layer: cc.Operation, index: tuple[int, int, int
                 channel, row, column = term.source_index
                 picture = map_pictures.map_picture(maps[channel])
                 framed = map_pictures.with_window(picture, maps.shape[1], row, column, size[0], size[1])
-                st.image(framed, caption=names[str(channel)], width=120)
+                st.image(framed, caption=names[str(channel)], width=104)
         with st.container(width=420):
             place = "_".join(map(str, index))
             key = f"unit_{bench.classifier.key}_{layer.name}_{place}_{bench.model_input.digest[:10]}"

@@ -55,7 +55,9 @@ def default_settings(rgb: NDArray[np.uint8], preset: str = "vertical-edge") -> S
     """The middle of the picture under one of the presets."""
     weights = kernels.kernel_preset(preset).weights
     return Settings(
-        kernels.Region.centred(*rgb.shape[:2], CELLS), tuple(float(w) for row in weights for w in row), preset
+        kernels.Region.centred(rgb.shape[0], rgb.shape[1], CELLS),
+        tuple(float(w) for row in weights for w in row),
+        preset,
     )
 
 

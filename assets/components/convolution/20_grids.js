@@ -129,6 +129,24 @@ class KernelGrid {
   }
 }
 
+function codeFont(element) {
+  return getComputedStyle(element).getPropertyValue("--st-code-font") || "monospace";
+}
+
+/**
+ * How the lens lies for a kernel of so many columns: one row where its numbers can be read in it, otherwise window and
+ * kernel over products and sum ("pair"), otherwise one under the other.
+ */
+function layoutLens(lens, width, columns) {
+  const cells = { row: (width - 330) / (3 * columns), pair: (width - 34) / (2 * columns), stack: (width - 4) / columns };
+  const way = width > 700 && cells.row >= 32 ? "row" : cells.pair >= 38 || columns === 1 ? "pair" : "stack";
+  const cell = Math.max(18, Math.min(58, Math.floor(cells[way])));
+  lens.dataset.way = way;
+  lens.style.setProperty("--cell", `${cell}px`);
+  lens.style.setProperty("--type", `${Math.max(9, Math.min(13, cell * 0.235))}px`);
+  return cell < 44 ? 3 : 4; // significant digits that a cell can hold
+}
+
 /** A few coloured squares, for a preset's button. */
 function swatch(weights, columns, table, size = 8) {
   const rows = weights.length / columns;

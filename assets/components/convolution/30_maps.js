@@ -7,7 +7,7 @@ function placeGrid(width, height, rows, columns, ring = 0) {
   const ratio = window.devicePixelRatio || 1;
   const free = Math.min((width - 2 * MARGIN) / (columns + 2 * ring), (height - 2 * MARGIN) / (rows + 2 * ring));
   // Whole device pixels keep cells equal; where a cell has only a few of them, using the whole width matters more.
-  const size = free * ratio < 4 ? free : Math.floor(free * ratio) / ratio;
+  const size = free * ratio < 8 ? free : Math.floor(free * ratio) / ratio;
   return { size, ring, rows, columns, left: MARGIN + size * ring, top: MARGIN + size * ring };
 }
 
@@ -120,7 +120,7 @@ function scaleOf(low, high, mode) {
 
 function fillScale(host, scale, words) {
   const canvas = host.querySelector("canvas");
-  drawScaleBar(canvas, scale.table, 96, 8);
+  drawScaleBar(canvas, scale.table, host.clientWidth < 220 ? 48 : 96, 8);
   const [low, high] = host.querySelectorAll("b");
   low.textContent = number(scale.low, 3);
   high.textContent = number(scale.high, 3);

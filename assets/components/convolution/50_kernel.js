@@ -19,7 +19,7 @@ class KernelRoom {
     this.cell = [0, 0];
     this.pinned = this.playing = false;
     this.revealed = null;
-    this.speed = 3;
+    this.speed = 4;
     this.history = [];
     this.window = new NumberGrid(this.find(".grid.window"), "Window");
     this.products = new NumberGrid(this.find(".grid.products"), "Products");
@@ -37,6 +37,7 @@ class KernelRoom {
   receive(data, theme, send) {
     this.theme = theme;
     this.send = send;
+    this.font = codeFont(this.root);
     const payload = unpack(data);
     this.meta = payload.meta;
     this.rgb = payload.rgb;

@@ -14,8 +14,8 @@ function digitGrid(digits, digit) {
 }
 
 KernelRoom.prototype.draw = function () {
-  const { theme, grid, out, settings } = this;
-  const font = getComputedStyle(this.root).getPropertyValue("--st-code-font") || "monospace";
+  const { theme, grid, out, settings, font } = this;
+  this.digitsShown = layoutLens(this.find(".lens"), this.root.clientWidth, this.k);
   const side = Math.floor(Math.min(this.find(".input-map").clientWidth, 520));
   if (side < 20) return;
   const height = Math.max(72, Math.min(side, Math.ceil((side * grid.rows) / grid.columns)));
@@ -24,7 +24,7 @@ KernelRoom.prototype.draw = function () {
   }, settings.padding);
   this.inPlace = input.place;
   this.windowBox = null;
-  fillScale(this.find(".input-map .scale"), { table: GREY, low: 0, high: 1 }, "brightness, 0 to 1 for every picture");
+  this.find(".refusal").hidden = out.values.length > 0;
   if (!out.values.length) return this.drawNothing(side, height);
 
   const output = drawGrid(this.outCanvas, side, height, out, {
@@ -38,8 +38,8 @@ KernelRoom.prototype.draw = function () {
 
   this.win = windowAt(grid.values, 0, grid.rows, grid.columns, this.k, this.k, this.step, row, column);
   this.windowBox = drawWindow(input.g, input.place, this.win, this.k, this.k, this.step.dilation, theme);
+  this.drawRays(); // reads the layout, so it comes before the numbers are written
   this.writeNumbers();
-  this.drawRays();
   this.find(".scrub").value = this.index;
 };
 
@@ -58,15 +58,12 @@ KernelRoom.prototype.drawNothing = function (side, height) {
   g.clearRect(0, 0, side, height);
   g.fillStyle = this.theme.panel;
   g.fillRect(0, 0, side, height);
-  g.fillStyle = this.theme.quiet;
-  g.textAlign = "center";
-  g.font = `14px ${getComputedStyle(this.root).fontFamily}`;
-  g.fillText("no output", side / 2, height / 2);
   this.window.clear();
   this.products.clear();
   for (const name of [".sum", ".result"]) this.find(name).textContent = "–";
   this.find(".rays .from").setAttribute("d", "");
   this.find(".rays .to").setAttribute("d", "");
+  this.find(".refusal").textContent = this.refusal();
   this.say(this.refusal());
 };
 
@@ -89,7 +86,7 @@ KernelRoom.prototype.writeNumbers = function () {
   const products = Float64Array.from(win.values, (v, i) => v * settings.kernel[i]);
   const sum = products.reduce((total, v) => total + v, 0);
   const value = this.out.values[this.index];
-  const digits = k > 3 ? 3 : 4;
+  const digits = this.digitsShown;
   const limit = Math.max(...products.map(Math.abs)) || 1;
   const diverging = scaleTable("diverging", theme.mode);
   this.window.fill(win.values, GREY, 0, 1, digits, win.padded);

@@ -133,7 +133,6 @@ KernelRoom.prototype.refreshControls = function () {
   this.kernelGrid.fill(settings.kernel, scaleTable("diverging", theme.mode));
   this.window.shape(k, k);
   this.products.shape(k, k);
-  find(".lens").dataset.k = k;
   find(".lens .size").textContent = k === 3 ? "5×5" : "3×3";
   find(".lens .size").setAttribute("aria-label", `Make the kernel ${k === 3 ? "5 by 5" : "3 by 3"}`);
   find(".undo").disabled = this.history.length === 0;
@@ -144,6 +143,7 @@ KernelRoom.prototype.refreshControls = function () {
   find(".output-map .size").textContent = `${this.out.rows} × ${this.out.columns}`;
   for (const name of [".png", ".csv", ".step", ".back", ".play", ".scrub"]) find(name).disabled = !this.out.values.length;
   find(".scrub").max = Math.max(0, this.out.values.length - 1);
+  fillScale(find(".input-map .scale"), { table: GREY, low: 0, high: 1 }, "brightness, one scale for every picture");
   fillScale(find(".output-map .scale"), this.scale, this.scale.signed ? "own scale, zero in the middle" : "own scale");
   this.refreshTransport();
   this.writeTruth();

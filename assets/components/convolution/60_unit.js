@@ -19,6 +19,7 @@ class UnitRoom {
 
   receive(data, theme, send) {
     this.theme = theme;
+    this.font = codeFont(this.root);
     this.send = send;
     const payload = unpack(data);
     const meta = payload.meta;

@@ -1,8 +1,7 @@
 // Mode 2: what is drawn and written.
 
 UnitRoom.prototype.draw = function () {
-  const { theme } = this;
-  const font = getComputedStyle(this.root).getPropertyValue("--st-code-font") || "monospace";
+  const { theme, font } = this;
   const side = Math.floor(Math.min(this.find(".answer-map").clientWidth, 520));
   if (side < 20) return;
   const index = this.selected;
@@ -62,13 +61,6 @@ UnitRoom.prototype.writeHead = function () {
     : "Move over the output map to read values; a click or Enter opens that unit.";
   fillScale(this.find(".answer-map .scale"), this.scale, this.scale.signed ? "own scale, zero in the middle" : "own scale");
   for (const grid of [this.window, this.kernel, this.products]) grid.shape(this.kRows, this.kColumns);
-  const lens = this.find(".lens");
-  const wide = this.root.clientWidth;
-  const most = Math.floor((wide - 330) / (3 * this.kColumns));
-  const cell = Math.max(30, Math.min(58, most));
-  lens.style.setProperty("--cell", `${cell}px`);
-  lens.classList.toggle("stacked", 3 * this.kColumns * cell + 330 > wide);
-  lens.classList.toggle("tight", cell < 44);
 };
 
 UnitRoom.prototype.writeLens = function (index, term) {
@@ -76,7 +68,7 @@ UnitRoom.prototype.writeLens = function (index, term) {
   const [weights, products] = [this.weightsOf(index), this.productsOf(index)];
   const diverging = scaleTable("diverging", this.theme.mode);
   const limitOf = (values) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1;
-  const digits = this.find(".lens").classList.contains("tight") ? 2 : 4;
+  const digits = layoutLens(this.find(".lens"), this.root.clientWidth, this.kColumns);
   this.window.fill(term.win.values, table, low, high, digits, term.win.padded);
   this.kernel.fill(weights, diverging, -limitOf(weights), limitOf(weights), digits);
   this.products.fill(products, diverging, -limitOf(products), limitOf(products), digits, term.win.padded);
@@ -89,7 +81,7 @@ function ledgerRow(label, value, limit, className = "") {
   const row = make("div", `row ${className}`);
   const bar = make("span", "bar-cell");
   const fill = make("i", value < 0 ? "minus" : "plus");
-  fill.style.width = `${(50 * Math.abs(value)) / limit}%`;
+  fill.style.width = `${Math.min(50, (50 * Math.abs(value)) / limit)}%`;
   bar.append(fill);
   row.append(make("span", "label", label), bar, make("b", "num", signed(value)));
   return row;
@@ -97,7 +89,8 @@ function ledgerRow(label, value, limit, className = "") {
 
 UnitRoom.prototype.writeLedger = function () {
   const { ranked, meta } = this;
-  const limit = Math.max(Math.abs(ranked[0].value), Math.abs(meta.bias ?? 0)) || 1;
+  const total = ranked.slice(SHOWN).reduce((sum, term) => sum + term.value, 0);
+  const limit = Math.max(Math.abs(ranked[0].value), Math.abs(total)) || 1;
   const listed = this.expanded ? ranked : ranked.slice(0, SHOWN);
   const host = this.find(".rows");
   const focused = host.contains(host.getRootNode().activeElement);
@@ -117,10 +110,11 @@ UnitRoom.prototype.writeLedger = function () {
   host.scrollTop = scrolled;
   if (focused) host.querySelector('[tabindex="0"]').focus({ preventScroll: true });
   const rest = ranked.slice(SHOWN);
-  const sum = rest.reduce((total, term) => total + term.value, 0);
   const button = this.find(".all");
   button.hidden = rest.length === 0;
-  button.textContent = this.expanded ? `Show the ${SHOWN} largest only` : `${rest.length} more = ${signed(sum)} · show all`;
+  const row = ledgerRow(`${rest.length} more`, total, limit);
+  row.append(make("span", "small", this.expanded ? "show the largest only" : "show all"));
+  button.replaceChildren(row);
   button.setAttribute("aria-expanded", String(this.expanded));
   this.writeResults();
 };
@@ -181,7 +175,7 @@ UnitRoom.prototype.writeReadout = function () {
 /** The six largest, side by side, each a small picture of window × kernel = products. */
 UnitRoom.prototype.drawCards = function () {
   const host = this.find(".cards");
-  const top = this.ranked.slice(0, SHOWN);
+  const top = this.ranked.length > 1 ? this.ranked.slice(0, SHOWN) : []; // one channel alone is in the lens already
   while (host.children.length > top.length) host.lastChild.remove();
   while (host.children.length < top.length) {
     const card = make("button", "card");
@@ -210,7 +204,7 @@ function drawCard(room, canvas, term, width) {
   g.clearRect(0, 0, width, kRows * size + 2);
   const diverging = scaleTable("diverging", theme.mode);
   const source = room.sourceScale(term.index);
-  const font = getComputedStyle(room.root).getPropertyValue("--st-code-font") || "monospace";
+  const { font } = room;
   const block = (values, start, x, table, low, high, colour, padded) => {
     for (let i = 0; i < kRows * kColumns; i++) {
       const shade = colourAt(table, values[start + i], low, high);
