@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -50,52 +50,55 @@ def gradient_figure(stacks: Sequence[GradientNorms], mode: Mode) -> go.Figure:
     figure.update_layout(
         **_layout(mode), height=420, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
     )
-    figure.update_xaxes(title="layer (1 is next to the picture)", dtick=1, range=[0.5, len(layers) + 0.5])
-    figure.update_yaxes(title="L2 norm of the gradient of the weights", type="log", dtick=2, exponentformat="power")
+    for axes in (figure.update_xaxes, figure.update_yaxes):
+        axes(gridcolor=colours["line"], zeroline=False)
+    figure.update_xaxes(
+        title="layer (1 is next to the picture)",
+        dtick=1 if len(layers) < 8 else len(layers) // 4,
+        tick0=0,
+        range=[0.5, len(layers) + 0.5],
+    )
+    figure.update_yaxes(title="L2 norm of the weights’ gradient", type="log", dtick=2, exponentformat="power")
     return figure
 
 
-def change_figure(changes: Sequence[Change], mode: Mode) -> go.Figure:
-    """Relative changes of maps as bars, in percent: the picture moved, and noise added; a dot for each trial."""
+def change_figure(changes: Sequence[Change], trials: Literal["shifts", "noises"], mode: Mode) -> go.Figure:
+    """How much maps change, in percent: a bar for the mean of the trials, a dot for each of them."""
     colours = COLOURS[mode]
     roles = {"before": "input", "thinned": "quiet", "max": "output", "average": "output"}
     titles = [change.title for change in changes]
+    percents = [[100 * value for value in getattr(change, trials)] for change in changes]
+    means = [float(np.mean(values)) for values in percents]
     figure = go.Figure()
-    panels = (("x", "Picture moved by one pixel", "shifts"), ("x2", "Noise added to the picture", "noises"))
-    for axis, _, field in panels:
-        trials = [[100 * value for value in getattr(change, field)] for change in changes]
-        figure.add_bar(
-            x=[float(np.mean(values)) for values in trials],
-            y=titles,
-            orientation="h",
-            xaxis=axis,
-            marker={
-                "color": [colours[roles[change.key]] for change in changes],
-                "pattern": {"shape": ["", "", "", "/"][: len(changes)]},
-            },
-            text=[f"{np.mean(values):.1f} %" for values in trials],
-            # Inside the bar: outside it would lie on the dots.
-            textposition="inside",
-            insidetextanchor="start",
-            textfont={"color": colours["page"], "size": 13},
-            hovertemplate="%{y}: %{x:.2f} %<extra></extra>",
-        )
-        figure.add_scatter(
-            x=[value for values in trials for value in values],
-            y=[title for title, values in zip(titles, trials, strict=True) for _ in values],
-            xaxis=axis,
-            mode="markers",
-            marker={"size": 7, "color": colours["text"], "line": {"width": 1, "color": colours["page"]}},
-            hovertemplate="one trial: %{x:.2f} %<extra></extra>",
-        )
-    figure.update_layout(**_layout(mode), height=300, showlegend=False, bargap=0.35)
-    ranges = [1.12 * 100 * max(max(getattr(change, field)) for change in changes) for *_, field in panels]
-    figure.update_layout(
-        xaxis={"domain": [0, 0.47], "title": panels[0][1], "ticksuffix": " %", "range": [0, ranges[0]]},
-        xaxis2={"domain": [0.53, 1], "title": panels[1][1], "ticksuffix": " %", "range": [0, ranges[1]], "anchor": "y"},
+    figure.add_bar(
+        x=means,
+        y=titles,
+        orientation="h",
+        marker={"color": [colours[roles[change.key]] for change in changes]},
+        text=[f"{mean:.1f} %" for mean in means],
+        # Inside and at the bar's foot: beside its end it would lie on the dots.
+        textposition="inside",
+        insidetextanchor="start",
+        textangle=0,
+        textfont={"color": colours["page"], "size": 14},
+        hovertemplate="%{y}: %{x:.2f} %<extra></extra>",
     )
-    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
-    figure.update_xaxes(gridcolor=colours["line"], zerolinecolor=colours["line"])
+    figure.add_scatter(
+        x=[value for values in percents for value in values],
+        y=[title for title, values in zip(titles, percents, strict=True) for _ in values],
+        mode="markers",
+        marker={"size": 7, "color": colours["text"], "line": {"width": 1, "color": colours["page"]}},
+        hovertemplate="one trial: %{x:.2f} %<extra></extra>",
+    )
+    figure.update_layout(**_layout(mode), height=250, showlegend=False, bargap=0.3)
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ", tickfont={"size": 13})
+    figure.update_xaxes(
+        title="relative change of the maps",
+        ticksuffix=" %",
+        range=[0, 1.06 * max(max(values) for values in percents)],
+        gridcolor=colours["line"],
+        zerolinecolor=colours["line"],
+    )
     return figure
 
 
@@ -104,7 +107,7 @@ def _layout(mode: Mode) -> dict[str, object]:
     return {
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": colours["text"], "size": 13},
+        "font": {"color": colours["text"], "size": 14, "family": '"Source Sans", sans-serif'},
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
         "hoverlabel": {"bgcolor": colours["panel"], "font": {"color": colours["text"]}},
     }

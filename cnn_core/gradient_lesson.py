@@ -29,7 +29,7 @@ class DeepStack:
     title: str
     activation: Callable[[torch.Tensor], torch.Tensor]
     he: bool
-    """Weights of variance 2 / fan_in (He et al. 2015, made for ReLU); else 2 / (fan_in + fan_out) (Glorot, Bengio 2010)."""
+    """Variance 2 / fan_in (He et al. 2015, made for ReLU); else 2 / (fan_in + fan_out) (Glorot and Bengio 2010)."""
 
 
 STACKS: Final = (
@@ -86,16 +86,18 @@ def gradient_norms(
     """
     if depth < 1 or channels < 1 or len(seeds) < 1:
         raise InvalidOption("depth, channels and the number of seeds must be at least 1.")
-    pictures, labels = _digits()
-    return tuple(
-        GradientNorms(
-            stack.key,
-            stack.title,
-            np.array([_one_network(stack, depth, channels, seed, pictures, labels) for seed in seeds]),
-            tuple(seeds),
+    # The caller may have switched gradients off.
+    with torch.inference_mode(False), torch.enable_grad():
+        pictures, labels = _digits()
+        return tuple(
+            GradientNorms(
+                stack.key,
+                stack.title,
+                np.array([_one_network(stack, depth, channels, seed, pictures, labels) for seed in seeds]),
+                tuple(seeds),
+            )
+            for stack in stacks
         )
-        for stack in stacks
-    )
 
 
 def _digits() -> tuple[torch.Tensor, torch.Tensor]:
@@ -119,11 +121,8 @@ def _one_network(
         weights.append(weight.requires_grad_())
     head = torch.empty(10, channels, dtype=torch.float64)
     nn.init.xavier_normal_(head, generator=generator)
-    # The page may run inside another computation that switched gradients off.
-    with torch.inference_mode(False), torch.enable_grad():
-        x = pictures
-        for weight in weights:
-            x = stack.activation(F.conv2d(x, weight, padding=1))
-        loss = F.cross_entropy(x.mean(dim=(2, 3)) @ head.T, labels)
-        gradients = torch.autograd.grad(loss, weights)
-    return [float(gradient.norm()) for gradient in gradients]
+    x = pictures
+    for weight in weights:
+        x = stack.activation(F.conv2d(x, weight, padding=1))
+    loss = F.cross_entropy(x.mean(dim=(2, 3)) @ head.T, labels)
+    return [float(gradient.norm()) for gradient in torch.autograd.grad(loss, weights)]

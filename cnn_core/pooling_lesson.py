@@ -75,6 +75,13 @@ def liveliest_channel(maps: NDArray[np.float32]) -> int:
     return int(maps.reshape(len(maps), -1).std(axis=1).argmax())
 
 
+def most_divided_channel(maps: NDArray[np.float32]) -> int:
+    """The channel of maps (C, H, W) with the most on both sides of zero: the largest mean(x+²) · mean(x−²)."""
+    flat = maps.reshape(len(maps), -1).astype(np.float64)
+    above, below = ((np.maximum(side, 0) ** 2).mean(axis=1) for side in (flat, -flat))
+    return int((above * below).argmax())
+
+
 def share_of_zeros(maps: NDArray[np.float32]) -> float:
     """The share of values that are exactly zero, 0 to 1."""
     return float(np.mean(maps == 0))
@@ -136,10 +143,7 @@ def pooling_trial(
         raise InvalidLayer(
             f"{found.name!r} has no maps of at least {window} × {window} cells: choose an earlier layer."
         )
-    rules = {
-        kind: PoolingRule(kind, (window, window), (stride, stride))  # type: ignore[arg-type]
-        for kind in ("max", "average")
-    }
+    rules = {kind: PoolingRule(kind, (window, window), (stride, stride)) for kind in ("max", "average")}
     inputs = [model_input.tensor, *shifted_inputs(classifier, model_input), *noisy_inputs(model_input)]
     with torch.inference_mode():
         batch = torch.cat(inputs).to(classifier.device)

@@ -201,7 +201,8 @@ def _not_resized(preprocessing: Preprocessing, picture: Picture, seen: ModelInpu
     square = np.zeros((side, side, 3), dtype=np.uint8)
     rows, columns = min(side, picture.height), min(side, picture.width)
     to_row, to_column = (side - rows) // 2, (side - columns) // 2
-    from_row, from_column = (picture.height - rows) // 2, (picture.width - columns) // 2
+    # Halves go to the even number, as in torchvision's centre crop.
+    from_row, from_column = round((picture.height - rows) / 2), round((picture.width - columns) / 2)
     middle = picture.rgb[from_row : from_row + rows, from_column : from_column + columns]
     square[to_row : to_row + rows, to_column : to_column + columns] = middle
     return _already_at_size(preprocessing, square)

@@ -28,6 +28,12 @@ def number(value: float) -> str:
     return f"{value:.4g}".replace("-", "−")
 
 
+def percent(probability: float) -> str:
+    if probability < 0.0005 or probability >= 0.9995:
+        return "less than 0.1 %" if probability < 0.5 else "more than 99.9 %"
+    return f"{probability:.1%}".replace("%", " %")
+
+
 black = [-mean / std for mean, std in zip(preprocessing.mean, preprocessing.std, strict=True)]
 guess = lesson.guess(
     "pixels_black",
@@ -68,12 +74,12 @@ with lesson.test("Test: preprocessing done wrong"):
             lambda made: sum(trial.read_rgb.nbytes for trial in (made.right, *made.trials)),
         )
         asked = [trial for trial in results.ranked if trial.key in choices]
-        listed = "; ".join(f"{choices[trial.key].lower()} {trial.target_probability:.2%}" for trial in asked)
+        listed = "; ".join(f"{choices[trial.key].lower()} {percent(trial.target_probability)}" for trial in asked)
         lesson.reveal(
             worst,
             answer=asked[0].key,
-            because=f"Of “{results.target_name}”, {results.right.target_probability:.2%} when done right, there is "
-            f"left: {listed}. Measured on this one picture, in one batch of {len(results.trials) + 1} forward passes.",
+            because=f"Of “{results.target_name}”, {percent(results.right.target_probability)} when done right, there "
+            f"is left: {listed}. One picture, one batch of {len(results.trials) + 1} forward passes.",
         )
         trials(results, key="trials")
         st.caption(

@@ -9,7 +9,8 @@ import streamlit as st
 import cnn_core as cc
 from cnn_core.figures import change_figure, gradient_figure
 from cnn_core.gradient_lesson import CHANNELS, DEPTH, PICTURES, SEEDS, gradient_norms
-from cnn_core.pooling_lesson import liveliest_channel, pooling_rule, pooling_trial, share_of_zeros
+from cnn_core.palette import Mode
+from cnn_core.pooling_lesson import liveliest_channel, most_divided_channel, pooling_rule, pooling_trial, share_of_zeros
 from ui import cached, lesson, session, widgets
 from ui.instruments.pooling import ACTIVATIONS, activation, laid_pooling, own_pooling
 
@@ -25,16 +26,16 @@ own_layers = tuple(
     for operation in network.map_layers()
     if operation.kind in ("max_pool2d", "avg_pool2d") and operation.attributes.get("divisor_override") is None
 )
-mode = "dark" if st.context.theme.type == "dark" else "light"
+mode: Mode = "dark" if st.context.theme.type == "dark" else "light"
 QUIET_CHART = {"displayModeBar": False}
 
 
 def channel_of(operation: cc.Operation) -> int:
-    """The chosen channel where this operation has it, else the one whose map varies most."""
+    """The chosen channel where this operation has it, else one whose numbers before it lie on both sides of zero."""
     chosen: int | None = session.get("channel")
     if chosen is not None and chosen < operation.output_shape[0]:
         return chosen
-    return liveliest_channel(bench.trace.activation(operation.name))
+    return most_divided_channel(bench.trace.activation(operation.inputs[0]))
 
 
 def activation_section() -> cc.Operation:
@@ -120,7 +121,13 @@ def stability(pooled: cc.Operation, window: int, stride: int) -> None:
         f"one cell in {stride} in each direction, not pooled, changes by {thinned.shift:.1%}. Under noise the max "
         f"pooled maps change {noise} than the maps themselves ({maximum.noise:.1%} against {before.noise:.1%}).",
     )
-    st.plotly_chart(change_figure(trial.changes, mode), config=QUIET_CHART, key="stability_chart")
+    moved, noisy = st.columns(2, gap="large")
+    with moved:
+        st.markdown("**The picture moved by one pixel**")
+        st.plotly_chart(change_figure(trial.changes, "shifts", mode), config=QUIET_CHART, theme=None, key="moved_chart")
+    with noisy:
+        st.markdown("**Noise added to the picture**")
+        st.plotly_chart(change_figure(trial.changes, "noises", mode), config=QUIET_CHART, theme=None, key="noisy_chart")
     st.caption(
         "Bars: how far all maps of the layer move, |after − before| ÷ |before| (L2 norm over all channels and cells), "
         "averaged; dots: the four directions, and four seeds of Gaussian noise (standard deviation 0.05 of the range "
@@ -135,7 +142,10 @@ def instruments() -> None:
         maps = network.map_layers()
         pooling_section(maps[1] if len(maps) > 1 else maps[0])
         return
-    pooling_section(activation_section())
+    layer = activation_section()
+    with lesson.test("Test: why ReLU, and not a sigmoid?"):
+        gradients()
+    pooling_section(layer)
 
 
 @st.fragment
@@ -159,7 +169,7 @@ def gradients() -> None:
         because=f"With sigmoids {scientific(sigmoid)} of it arrives (median of {len(SEEDS)} seeds); with ReLU and the "
         f"initialisation made for it {reaching['relu']:.2f}, with tanh {reaching['tanh']:.2f}.",
     )
-    st.plotly_chart(gradient_figure(stacks, mode), config=QUIET_CHART, key="gradient_chart")
+    st.plotly_chart(gradient_figure(stacks, mode), config=QUIET_CHART, theme=None, key="gradient_chart")
     st.caption(
         f"Untrained networks, computed here: {DEPTH} convolutions 3 × 3 with {CHANNELS} channels, no bias, no "
         f"normalisation; the same {PICTURES} digits for all; lines are the median of seeds {SEEDS[0]} to {SEEDS[-1]}, "
@@ -174,9 +184,6 @@ def scientific(value: float) -> str:
 
 
 instruments()
-
-with lesson.test("Test: why ReLU, and not a sigmoid?"):
-    gradients()
 
 lesson.why(
     "On the way back the gradient is multiplied by the slope of each activation. A sigmoid’s slope is at most 1/4, so "

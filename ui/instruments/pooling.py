@@ -28,7 +28,7 @@ def activation(trace: cc.Trace, operation: cc.Operation, source_title: str, chan
         "title": operation.short_title,
         "layer": operation.name,
         "source_title": source_title,
-        "digest": trace.input.digest,
+        "digest": _digest(trace),
         "channel": channel,
         "channels": int(after.shape[0]),
     }
@@ -46,7 +46,7 @@ def own_pooling(trace: cc.Trace, operation: cc.Operation, rule: PoolingRule, cha
     """Mount one of the network's own pooling layers; every number is compared with torch's in the browser."""
     meta = {
         "own": True,
-        "digest": f"{trace.input.digest} {operation.name}",
+        "digest": f"{_digest(trace)} {operation.name}",
         "title": operation.title,
         "note": f"the network’s own layer {operation.name}, channel {channel}",
         "rule": {
@@ -71,10 +71,14 @@ def laid_pooling(trace: cc.Trace, operation: cc.Operation, channel: int, *, key:
     """Mount a pooling layer that the visitor lays on the maps of an operation: the network itself has none there."""
     meta = {
         "own": False,
-        "digest": f"{trace.input.digest} {operation.name}",
+        "digest": f"{_digest(trace)} {operation.name}",
         "note": f"a pooling layer laid by you on channel {channel} of {operation.name}; the network has none here",
     }
     components.mount("pooling", key=key, data=components.pack(meta, map=trace.activation(operation.name)[channel]))
+
+
+def _digest(trace: cc.Trace) -> str:
+    return trace.input.digest if trace.input is not None else ""
 
 
 def _thumbnails(maps: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -211,7 +211,7 @@ export default function ({ data, parentElement, setStateValue }) {
     q(".readout").replaceChildren(
       `Row ${S.row}, column ${S.column}: ${filled(number(x))} = ${number(y)} `,
       make("span", good ? "right" : "wrong", good ? "✓" : `✗ computed here: ${number(f(x))}`),
-      make("span", "quiet", S.pinned ? " pinned; Escape or click frees it" : ""),
+      make("span", "quiet", S.pinned ? " (pinned; Escape or a second click frees it)" : ""),
     );
     root.dataset.before = x;
     root.dataset.after = y;
@@ -239,7 +239,12 @@ export default function ({ data, parentElement, setStateValue }) {
   };
   for (const canvas of [q(".in-map"), q(".out-map")]) {
     canvas.onpointermove = (event) => { if (!S.pinned) moveTo(...cellOf(event, canvas)); };
-    canvas.onclick = (event) => { if (!S.pinned) moveTo(...cellOf(event, canvas)); S.pinned = !S.pinned; refresh(); };
+    canvas.onclick = (event) => {
+      const [row, column] = [S.row, S.column];
+      moveTo(...cellOf(event, canvas));
+      S.pinned = !(S.pinned && row === S.row && column === S.column);
+      refresh();
+    };
   }
   q(".in-map").onkeydown = (event) => {
     const by = event.shiftKey ? 8 : 1;

@@ -123,7 +123,7 @@ export default function ({ data, parentElement, setStateValue }) {
   S.planes = names.map((_, c) => planeCanvas(S, c, theme));
 
   // --- the four steps -------------------------------------------------------------------------------------------
-  const size = (h, w) => `${h} × ${w} pixels`;
+  const size = (h, w) => `${h} rows × ${w} columns`;
   const mean = meta.mean.map((v) => number(v, 3)).join(", ");
   const std = meta.std.map((v) => number(v, 3)).join(", ");
   const steps = [
@@ -142,7 +142,7 @@ export default function ({ data, parentElement, setStateValue }) {
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${title}: ${sizes}`);
     frame.append(canvas);
-    step.append(frame, make("strong", i === 3 ? "out" : "in", `${i + 1} · ${title} `), make("span", "num size", sizes), make("span", "did", did));
+    step.append(frame, make("strong", i === 3 ? "out" : "in", `${i + 1} · ${title}`), make("span", "num size", sizes), make("span", "did", did));
     stepBox.append(step);
     return canvas;
   });
@@ -293,7 +293,7 @@ export default function ({ data, parentElement, setStateValue }) {
     });
     box.replaceChildren(...rows.flat());
     q(".where").textContent = `Row ${S.row}, column ${S.column}`;
-    q(".pinned").textContent = S.pinned ? "pinned; Escape or click frees it" : "move over the picture, or use the arrow keys";
+    q(".pinned").textContent = S.pinned ? "pinned; Escape or a second click frees it" : "move over the picture, or use the arrow keys";
     q(".readout").textContent = `Row ${S.row}, column ${S.column}: ${said.join(", ")} ${good ? "✓" : "✗ not what the tensor holds"}`;
     root.dataset.row = S.row;
     root.dataset.column = S.column;
@@ -320,8 +320,10 @@ export default function ({ data, parentElement, setStateValue }) {
   for (const canvas of [q(".view"), ...planeCanvases.map((entry) => entry.canvas)]) {
     canvas.onpointermove = (event) => { if (!S.pinned) moveTo(...cellOf(event, canvas)); };
     canvas.onclick = (event) => {
-      if (!S.pinned) moveTo(...cellOf(event, canvas));
-      pin(!S.pinned);
+      const [row, column] = cellOf(event, canvas).map((at, axis) => clamp(at, [height, width][axis]));
+      const again = S.pinned && row === S.row && column === S.column;
+      moveTo(row, column);
+      pin(!again);
     };
   }
   q(".view").onkeydown = (event) => {

@@ -268,8 +268,9 @@ export default function ({ data, parentElement }) {
     canvas.onpointermove = (event) => { if (!S.pinned && !S.playing) moveTo(...where(event)); };
     canvas.onclick = (event) => {
       stopPlaying();
-      if (!S.pinned) moveTo(...where(event));
-      S.pinned = !S.pinned;
+      const [row, column] = [S.row, S.column];
+      moveTo(...where(event));
+      S.pinned = !(S.pinned && row === S.row && column === S.column);
       refresh();
     };
   }
