@@ -15,6 +15,7 @@ from cnn_core.saliency import cam_all, explain
 from cnn_core.saliency.targets import Target
 
 from .saliency_networks import (
+    ClassMaps,
     Flattened,
     PlainInput,
     Pooled,
@@ -66,6 +67,22 @@ def test_flattened_heads(flattened: SmallClassifier) -> None:
     assert found.layer == "features.1"
     part = flattened.module.features
     assert_same_map(found.values, reference_gradcam(flattened.module, part, model_input.tensor, lambda z: z[2]))
+
+
+@pytest.mark.parametrize("layer", ["features.0", "features.2", "features.3", "classifier.0", "classifier.1"])
+@pytest.mark.parametrize("score", ["logit", "probability", "centred"])
+def test_class_map_heads(layer: str, score: str) -> None:
+    """SqueezeNet's kind of head is entered by hand where the target speaks of few classes; before, at and after it."""
+    classifier = classifier_of(ClassMaps(), size=SIZE)
+    model_input = PlainInput.noise(SIZE, SIZE)
+    part = classifier.module.get_submodule(layer)
+    for target in (1, (3, 1)):
+        asked = Target(target if isinstance(target, tuple) else (target,), "", score)  # type: ignore[arg-type]
+        expected = reference_gradcam(
+            classifier.module, part, model_input.tensor, lambda z, y=asked: y.values(z[None])[0]
+        )
+        found = explain(classifier, model_input, target=target, layer=layer, score=score, rectify=False)  # type: ignore[arg-type]
+        assert_same_map(found.values, expected)
 
 
 def test_both_calls_of_a_reused_relu(pooled: SmallClassifier) -> None:

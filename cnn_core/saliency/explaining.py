@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from threading import Lock
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 
 from ..errors import InvalidOption
 from ..images import ModelInput, Picture, load_image
-from ..receptive_field import ReceptiveField, receptive_field
-from .layers import resolve_layer
+from .layers import layer_facts
 from .maps import SaliencyMap, judge
 from .placement import Placement
 from .registry import Job, check_options, method_card, run_method
@@ -21,12 +18,8 @@ from .targets import Score, TargetRequest, check_request
 
 if TYPE_CHECKING:
     from ..models import Classifier
-    from ..network import Network, Operation
+    from ..network import Operation
     from ..tracing import Trace
-
-# Held weakly, so that a network that is let go takes its entry with it.
-_fields: WeakKeyDictionary[Network, dict[str, ReceptiveField]] = WeakKeyDictionary()
-_lock = Lock()
 
 
 def explain(
@@ -60,7 +53,7 @@ def explain(
     model_input = _input_of(classifier, picture_or_input, trace)
     if not card.needs_layer and layer is not None:
         raise InvalidOption(f"{card.title} explains the whole network and reads no layer: leave the layer out.")
-    operation = resolve_layer(classifier.network, layer) if card.needs_layer else None
+    operation = layer_facts(classifier.network, layer).operation if card.needs_layer else None
     evidence = run_method(method, Job(classifier, model_input, target, score, operation, trace), options)
 
     raw = np.asarray(evidence.values, dtype=np.float32)
@@ -92,21 +85,12 @@ def placement_of(classifier: Classifier, operation: Operation | None, input_size
     """
     if operation is None:
         return Placement((0.5, 0.5), (1.0, 1.0), input_size)
-    field = _field(classifier.network, operation)
+    field = layer_facts(classifier.network, operation).field
     if 0 in field.stride:
         height, width = (pixels / cells for pixels, cells in zip(input_size, operation.output_shape[1:], strict=True))
         return Placement((height / 2, width / 2), (height, width), input_size)
     (row, column), (down, right) = field.offset, field.stride
     return Placement((float(row), float(column)), (float(down), float(right)), input_size)
-
-
-def _field(network: Network, operation: Operation) -> ReceptiveField:
-    """The receptive field, worked out once for each operation: it takes as long as a tenth of a small forward pass."""
-    with _lock:
-        known = _fields.setdefault(network, {})
-        if operation.name not in known:
-            known[operation.name] = receptive_field(network, operation)
-        return known[operation.name]
 
 
 def _input_of(classifier: Classifier, source: Any, trace: Trace | None) -> ModelInput:

@@ -1,33 +1,90 @@
-"""Which operation a map is read from, and a helpful refusal where an operation has no spatial maps."""
+"""Which operation a map is read from, what computing it needs, and a helpful refusal where there are no maps."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from ..errors import InvalidLayer
+from ..receptive_field import ReceptiveField, receptive_field
 
 if TYPE_CHECKING:
-    from ..network import Network, Operation
+    from ..network import LinearHead, Network, Operation
 
 
-def resolve_layer(network: Network, layer: str | Operation | None) -> Operation:
+@dataclass(frozen=True, eq=False)
+class LayerFacts:
+    """What follows from the graph alone, worked out once for each layer: it would cost a tenth of a small forward pass.
+
+    needed: the layer's name, and the operations beside it whose values the rest of the network reads too.
+    pooled_by: the global pooling + linear head where it pools this very layer; otherwise None.
+    scored_by: the 1 x 1 convolution, later than this layer, that gives each class a map of its own (SqueezeNet);
+        otherwise None. All that the logits read passes through it.
+    """
+
+    operation: Operation
+    needed: frozenset[str]
+    pooled_by: LinearHead | None
+    scored_by: Operation | None
+    field: ReceptiveField
+
+
+# Networks are held weakly: one that is let go takes its entry with it.
+_known: WeakKeyDictionary[Network, dict[str | None, LayerFacts]] = WeakKeyDictionary()
+_lock = Lock()
+
+
+def layer_facts(network: Network, layer: str | Operation | None) -> LayerFacts:
     """The operation to read maps (C, H, W), H W > 1, from; None means the last one before the head.
 
     A module path such as "layer4" means the last operation inside it. Raises InvalidLayer for an unknown name, for an
     operation without maps, and for one that the logits do not depend on; the message names layers that would do.
     """
-    name = network.default_layer() if layer is None else layer if isinstance(layer, str) else layer.name
-    operation = network[name]
+    name = layer if layer is None or isinstance(layer, str) else layer.name
+    with _lock:
+        known = _known.setdefault(network, {})
+        if name not in known:
+            known[name] = _work_out(network, name)
+        return known[name]
+
+
+def _work_out(network: Network, name: str | None) -> LayerFacts:
+    operation = network[network.default_layer() if name is None else name]
     if not operation.is_spatial:
         shape = " × ".join(map(str, operation.output_shape))
-        counted = f"{shape}: {', '.join(operation.axes)}"
-        raise InvalidLayer(f"{operation.name!r} has no spatial maps (its output is {counted}). {_would_do(network)}")
-    if network.output not in dependents(network, operation.name):
+        raise InvalidLayer(
+            f"{operation.name!r} has no spatial maps (its output is {shape}: {', '.join(operation.axes)}). "
+            f"{_would_do(network)}"
+        )
+    later = _dependents(network, operation.name)
+    if network.output not in later:
         raise InvalidLayer(f"The prediction does not depend on {operation.name!r}. {_would_do(network)}")
-    return operation
+    head = network.linear_head()
+    scoring = _scoring_convolution(network)
+    return LayerFacts(
+        operation=operation,
+        needed=network.needed({operation.name}) | {operation.name},
+        pooled_by=head if head is not None and head.maps == operation.name else None,
+        scored_by=scoring if scoring is not None and scoring.name in later else None,
+        field=receptive_field(network, operation),
+    )
 
 
-def dependents(network: Network, name: str) -> frozenset[str]:
+def _scoring_convolution(network: Network) -> Operation | None:
+    """The last operation with weights, where it is a plain 1 x 1 convolution and the only way to the logits."""
+    operation = network[network.output]
+    while operation.kind not in ("conv2d", "linear"):
+        if len(operation.inputs) != 1:
+            return None
+        operation = network[operation.inputs[0]]
+    plain = {"kernel_size": (1, 1), "stride": (1, 1), "padding": (0, 0), "groups": 1}
+    is_plain = operation.kind == "conv2d" and all(operation.attributes[name] == value for name, value in plain.items())
+    return operation if is_plain else None
+
+
+def _dependents(network: Network, name: str) -> frozenset[str]:
     """The names of all operations whose output depends on this one's, itself excluded."""
     found: set[str] = set()
     waiting = [name]

@@ -61,11 +61,11 @@ class Target:
         logit: e_c; centred: e_c - 1/K; probability: p_c (e_c - p), the softmax's own derivative.
         """
         total = torch.zeros_like(logits)
-        probabilities = torch.softmax(logits, dim=-1)
         for sign, index in zip((1.0, -1.0), self.indices, strict=False):
             one_hot = torch.zeros_like(logits)
             one_hot[index] = 1.0
             if self.score == "probability":
+                probabilities = torch.softmax(logits, dim=-1)
                 one_hot = probabilities[index] * (one_hot - probabilities)
             elif self.score == "centred":
                 one_hot = one_hot - 1.0 / logits.shape[-1]
