@@ -55,6 +55,8 @@ def cover(
     The picture whole is the trace's own pass, so n boxes cost n forward passes.
     Raises InvalidOption for a box outside the picture or another fill, UnknownClass for a class that the model lacks.
     """
+    if trace.input is None:
+        raise InvalidOption("The trace is of a bare tensor, which has no picture to cover: trace a picture.")
     rgb = trace.input.shown_rgb
     resolved = resolve_target(classifier, target, "logit", torch.from_numpy(np.array(trace.logits)))
     cut = [_cut(box, rgb.shape[:2]) for box in boxes]

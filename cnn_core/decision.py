@@ -89,6 +89,12 @@ class LogitLedger:
         """The features from the largest contribution, by size, to the smallest; among equal ones the first first."""
         return np.argsort(-np.abs(self.contributions), kind="stable")
 
+    @cached_property
+    def against(self) -> NDArray[np.intp]:
+        """The features with a negative contribution, from the most negative on; empty where nothing speaks against."""
+        order = np.argsort(self.contributions, kind="stable")
+        return order[: int((self.contributions < 0).sum())]
+
     def rest(self, n_shown: int) -> float:
         """The sum of all contributions but the `n_shown` largest by size."""
         return float(self.contributions[self.order[n_shown:]].sum())

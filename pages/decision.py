@@ -14,6 +14,7 @@ from ui.instruments.decision import (
     Cells,
     flow_of,
     ledger_view,
+    listed_maps,
     softmax_view,
     sum_of_ledger,
     sum_of_unit,
@@ -105,9 +106,10 @@ def test_exact(bench: Bench, ledger: LogitLedger, cells: Cells, guess: tuple[int
         more = "More" if first.logit_drop > share else "Less"
         supported = first.logit_drop > last.logit_drop
         sentence = (
-            f"Without the strongest cell's square the logit {verb} by {abs(first.logit_drop):.3f}; the ledger gave that "
-            f"cell {share:.3f}. {more} than its share, because the other cells see these pixels too, and grey is a "
-            f"picture of its own. Without the weakest cell's square the logit changes by {-last.logit_drop:+.3f}: "
+            f"Without the strongest cell's square the logit {verb} by {abs(first.logit_drop):.3f}; the ledger gave "
+            f"that cell {share:.3f}. {more} than its share, because the other cells see these pixels too, and grey is "
+            "something to see as well. Without the weakest cell's square the logit changes by "
+            f"{-last.logit_drop:+.3f}: "
             + ("the ledger's order holds for these two." if supported else "here the ledger's order does not hold.")
         ).replace("-", "−")
         (st.success if supported else st.warning)(sentence, icon=":material/science:")
@@ -195,7 +197,7 @@ def evidence(bench: Bench, head: Head, ledger: LogitLedger) -> None:
         question = f"Which square does “{ledger.label}” need most? Greying it would cost the most."
     opened = session.get("channel")
     total = sum_of_ledger(ledger, channels=channels)
-    ids = {row.id for row in total.rows}
+    ids = {row.id for row in (*total.rows, *total.against)}
     ledger_view(
         bench.model_input.shown_rgb,
         total,
@@ -206,7 +208,7 @@ def evidence(bench: Bench, head: Head, ledger: LogitLedger) -> None:
         question=question,
         guess=guess,
         on_guess=lambda made: guesses.update({subject: made}),
-        maps=bench.trace.activation(ledger.maps)[ledger.order[: len(total.rows)]] if channels and ledger.maps else None,
+        maps=listed_maps(ledger, bench.trace.activation(ledger.maps)) if channels and ledger.maps else None,
         opened=opened if opened in ids else None,
         on_open=None if channels else lambda part: session.set("channel", part),
     )
@@ -256,7 +258,7 @@ lesson.why(
 lesson.try_this(
     [
         "Choose the second prediction: which channels does it share with the first?",
-        "Find a channel that speaks against the class, and look where its map lights up.",
+        "Choose “Most against”: which channel speaks against the class, and where does its map light up?",
         "Set the temperature to 10, then to 0.1.",
         "Choose SqueezeNet: its head has no fully connected layer at all.",
     ]

@@ -7,7 +7,7 @@ import streamlit as st
 import cnn_core as cc
 from cnn_core.covering import Covered, cover, square_at
 from cnn_core.pointing import point_at
-from cnn_core.saliency import FILLS, Trial, on_trial
+from cnn_core.saliency import Trial, on_trial
 from cnn_core.saliency.removal import Fill
 from ui import cached, lesson, session, widgets
 from ui.instruments.gradcam import Depth, Guess, depth_strip, evidence_map
@@ -15,7 +15,7 @@ from ui.instruments.trial import comparison, trial_cards
 from ui.widgets import Bench
 
 SCORES = {"logit": "Logit", "probability": "Probability", "centred": "Logit above the mean"}
-FILL_WORDS = {"mean": "the picture's mean colour", "blur": "a strong blur", "grey": "mid grey"}
+FILL_WORDS: dict[Fill, str] = {"mean": "the picture's mean colour", "blur": "a strong blur", "grey": "mid grey"}
 GUESSES = "cl_gradcam_guesses"
 
 
@@ -46,44 +46,44 @@ def ask(bench: Bench, layer: cc.Operation, target: int) -> tuple[dict[str, objec
     def choose_rival() -> None:
         session.set("rival", st.session_state.cl_gradcam_rival)
 
-    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        with st.container(width="content", gap=None):
-            st.markdown(":small[Method]")
-            with st.container(horizontal=True, gap="small", width="content"):
-                for key in ("gradcam", "cam"):
-                    st.button(
-                        cards[key].title,
-                        key=f"cl_gradcam_method_{key}",
-                        type="primary" if key == method else "secondary",
-                        disabled=key == "cam" and bool(refusal),
-                        help=refusal or None if key == "cam" else None,
-                        on_click=session.set,
-                        args=("method", key),
-                    )
-        score = st.segmented_control(
-            "Explain the",
-            list(SCORES),
-            default="logit",
-            required=True,
-            format_func=SCORES.__getitem__,
-            key="cl_gradcam_score",
-        )
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         st.session_state.cl_gradcam_rival = rival
         st.selectbox(
             "Rather than",
             others,
             index=None,
             format_func=lambda index: names[index],
-            placeholder="no other class",
+            placeholder="Rather than … (no other class)",
             key="cl_gradcam_rival",
             on_change=choose_rival,
-            width=240,
-            help="The margin: what speaks for the class and not for this rival.",
+            width=280,
+            label_visibility="collapsed",
         )
+        chosen_score = st.session_state.get("cl_gradcam_score", "logit")
+        with st.popover(f"{cards[method].title} · {SCORES[chosen_score].lower()}", icon=":material/tune:"):
+            st.markdown("Method")
+            with st.container(horizontal=True, gap="small"):
+                for key in ("gradcam", "cam"):
+                    st.button(
+                        cards[key].title,
+                        key=f"cl_gradcam_method_{key}",
+                        type="primary" if key == method else "secondary",
+                        disabled=key == "cam" and bool(refusal),
+                        on_click=session.set,
+                        args=("method", key),
+                    )
+            if refusal:
+                st.caption(refusal)
+            score = st.segmented_control(
+                "What the map explains",
+                list(SCORES),
+                default="logit",
+                required=True,
+                format_func=SCORES.__getitem__,
+                key="cl_gradcam_score",
+            )
     if wanted == "cam" and refusal:
         st.info(f"{refusal} Shown instead: Grad-CAM.", icon=":material/info:")
-    elif refusal:
-        st.caption(refusal)
     request = target if rival is None else (target, rival)
     return {"method": method, "target": request, "score": score}, cards[method].title, cards[method].formula
 
@@ -142,9 +142,9 @@ def trial(bench: Bench, kept: cc.SaliencyMap) -> None:
         st.markdown("Choose how much to take away and what to put in its place, then let the network answer.")
         with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
             percent = st.slider("Area to remove", 2, 50, 10, format="%d %%", key="cl_trial_fraction", width=260)
-            fill: Fill = st.segmented_control(  # type: ignore[assignment]
+            fill = st.segmented_control(
                 "Fill with",
-                FILLS,
+                list(FILL_WORDS),
                 default="mean",
                 required=True,
                 format_func=FILL_WORDS.__getitem__,

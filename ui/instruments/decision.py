@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import streamlit as st
@@ -39,19 +39,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Sum:
-    """A sum as it is shown: its largest parts, the rest summed, the bias, and the network's own number beside it."""
+    """A sum of n_parts as it is shown: its largest parts, those most against, the bias, and the network's own number.
+
+    computed: bias and all parts, summed in float64; what is not listed is the difference, so that nothing gets lost.
+    """
 
     title: str
     part_word: str
     feature_word: str
     rows: tuple[Row, ...]
-    rest_count: int
-    rest_sum: float
+    n_parts: int
     bias: float | None
     computed: float
     value: float
     error: float
     matches: bool
+    against: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,20 +72,21 @@ def sum_of_ledger(ledger: LogitLedger, *, channels: bool) -> Sum:
     """The ledger's largest parts as rows; `channels` says that feature k is the mean of map k."""
     width = 0 if ledger.cells is None else ledger.cells.shape[1]
     by_cell = ledger.cells is not None and ledger.features.size == ledger.cells.size and not channels
-    rows = []
-    for place, k in enumerate(ledger.order[:N_ROWS].tolist()):
+
+    def row(k: int, place: int) -> Row:
         cell = (k // width, k % width) if by_cell else None
         name = f"cell ({cell[0]}, {cell[1]})" if cell else f"{'channel' if channels else 'feature'} {k}"
         parts = (float(ledger.features[k]), float(ledger.weights[k]), float(ledger.contributions[k]))
-        rows.append(Row(name, *parts, id=k, map=place if channels else -1, cell=cell))
+        return Row(name, *parts, id=k, map=place if channels else -1, cell=cell)
+
     word = "cell" if by_cell else "channel" if channels else "feature"
     return Sum(
         title=f"Logit margin, {ledger.label}" if ledger.rival_index is not None else f"Logit of {ledger.label}",
         part_word=word,
         feature_word="mean" if channels else "value",
-        rows=tuple(rows),
-        rest_count=max(0, ledger.features.size - N_ROWS),
-        rest_sum=ledger.rest(N_ROWS),
+        rows=tuple(row(k, place) for place, k in enumerate(ledger.order[:N_ROWS].tolist())),
+        against=tuple(row(k, N_ROWS + place) for place, k in enumerate(ledger.against[:N_ROWS].tolist())),
+        n_parts=ledger.features.size,
         bias=None if by_cell else ledger.bias,
         computed=ledger.computed,
         value=ledger.logit,
@@ -93,7 +97,7 @@ def sum_of_ledger(ledger: LogitLedger, *, channels: bool) -> Sum:
 
 def sum_of_unit(unit: cc.UnitExplanation, title: str, part_word: str) -> Sum:
     """A linear unit, or a 1 x 1 convolution's, as the same kind of sum; other kernels show their window's sums."""
-    terms, count, rest = unit.ranked(N_ROWS)
+    terms, _, _ = unit.ranked(N_ROWS)
     rows = []
     for term in terms:
         # A term of several products is shown as itself times 1.
@@ -107,14 +111,22 @@ def sum_of_unit(unit: cc.UnitExplanation, title: str, part_word: str) -> Sum:
         part_word=part_word,
         feature_word="value",
         rows=tuple(rows),
-        rest_count=count,
-        rest_sum=rest,
+        n_parts=len(unit.terms),
         bias=unit.bias,
         computed=unit.computed,
         value=unit.value,
         error=unit.relative_error,
         matches=unit.matches,
     )
+
+
+def listed_maps(ledger: LogitLedger, activation: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The maps (n, h, w) of the rows that `sum_of_ledger` lists with channels=True, in the order of their `map`."""
+    listed = [*ledger.order[:N_ROWS].tolist(), *ledger.against[:N_ROWS].tolist()]
+    if len(ledger.order) < N_ROWS:
+        # Rows against start at N_ROWS whatever the number of channels: fill the gap.
+        listed[len(ledger.order) : len(ledger.order)] = [0] * (N_ROWS - len(ledger.order))
+    return activation[listed]
 
 
 def flow_of(head: Head, network: cc.Network) -> list[dict[str, str]]:
@@ -201,7 +213,7 @@ def ledger_view(
 
     def wants_open() -> None:
         chosen = st.session_state[key].get("open")
-        if on_open is not None and chosen in {row.id for row in total.rows}:
+        if on_open is not None and chosen in {row.id for row in (*total.rows, *total.against)}:
             on_open(chosen)
 
     mount("ledger", key=key, data=pack(meta, **arrays), triggers={"guess": guessed, "open": wants_open})
@@ -232,25 +244,14 @@ def softmax_view(
 
 
 def _sum_meta(total: Sum) -> dict[str, object]:
-    rows = [
-        {
-            "name": row.name,
-            "feature": row.feature,
-            "weight": row.weight,
-            "contribution": row.contribution,
-            "id": row.id,
-            "map": row.map,
-            "cell": None if row.cell is None else list(row.cell),
-        }
-        for row in total.rows
-    ]
     return {
         "title": total.title,
         "partWord": total.part_word,
         "featureWord": total.feature_word,
         "weightWord": "weight",
-        "rows": rows,
-        "rest": {"count": total.rest_count, "sum": total.rest_sum},
+        "rows": [asdict(row) for row in total.rows],
+        "against": [asdict(row) for row in total.against],
+        "parts": total.n_parts,
         "bias": total.bias,
         "computed": total.computed,
         "value": total.value,

@@ -22,7 +22,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const table = find(".sm-table");
   const head = make("div", "sm-row sm-head");
-  for (const [text, name] of [["class", ""], ["logit z", "num"], ["", "sm-logit"], ["e^(z / T)", "num sm-exp"], ["probability", "num"], ["", ""]]) head.append(make("span", name, text));
+  for (const [text, name] of [["class", ""], ["logit z", "num"], ["", "sm-logit"], ["e^z/T", "num sm-exp"], ["probability", "num"], ["", ""]]) head.append(make("span", name, text));
+  head.querySelector(".sm-exp").replaceChildren("e", make("sup", "", "z / T"));
   const rows = meta.rows.map((row) => {
     const button = make("button", "sm-row");
     button.type = "button";
@@ -70,7 +71,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
       (z.length > rows.length ? ` · the other ${z.length - rows.length} classes share ${number(Math.max(0, 1 - shown), 3)} of the probability` : "");
     const mine = chance(meta.target);
     const line = find(".sm-readout");
-    line.replaceChildren(`${meta.label}: `, make("span", "num", `p = e^(${number(z[meta.target])} / ${number(T, 3)}) / Σ = ${power(z[meta.target] / T)} / ${power(logTotal)} = ${number(mine)}`));
+    const sum = make("span", "num");
+    sum.append("p = e", make("sup", "", T === 1 ? number(z[meta.target]) : `${number(z[meta.target])} / ${number(T, 3)}`),
+      ` / Σ = ${power(z[meta.target] / T)} / ${power(logTotal)} = ${number(mine)}`);
+    line.replaceChildren(`${meta.label}: `, sum);
     if (T === 1) {
       let worst = 0;
       for (let i = 0; i < z.length; i++) worst = Math.max(worst, Math.abs(chance(i) - probabilities.data[i]));

@@ -112,7 +112,7 @@ function stage(root, S, send) {
     find(".gc-bar").hidden = empty;
     if (!empty) drawScaleBar(find(".gc-bar"), scaleTable(signed ? "diverging" : "evidence", S.theme.mode), 130, 10);
     const [low, high] = extent(values.data);
-    find(".gc-unit").textContent = empty ? numbers().note
+    find(".gc-unit").textContent = empty ? proper(numbers().note)
       : `${meta.unit}; own scale. Raw values: ${number(low)} to ${number(high)}.`;
     draw();
   }
@@ -186,7 +186,10 @@ function stage(root, S, send) {
       return;
     }
     if (!at) {
-      line.textContent = numbers().note + " Move over the map, or press an arrow key, to read a cell; click pins it.";
+      const { empty, note } = numbers();
+      const top = values.data.reduce((best, v, i) => (v > values.data[best] ? i : best), 0);
+      line.textContent = empty ? proper(note) : `Strongest cell: row ${Math.floor(top / w)}, column ${top % w}, ${number(values.data[top])} ${meta.unitWord}. ` +
+        "Move over the map, or press an arrow key, to read any cell; click pins it.";
       return;
     }
     const value = values.data[at[0] * w + at[1]];
@@ -194,7 +197,7 @@ function stage(root, S, send) {
     const box = fieldBox(at);
     const whole = meta.everything || (box[0] <= 0 && box[1] <= 0 && box[2] >= H && box[3] >= W);
     const reach = whole ? "Its receptive field (dashed) covers the whole picture."
-      : `Its receptive field (dashed) is ${number(meta.field[0])} × ${number(meta.field[1])} pixels.`;
+      : `Its receptive field (dashed) is ${meta.field[0]} × ${meta.field[1]} pixels.`;
     line.replaceChildren(`Cell row ${at[0]}, column ${at[1]}: `, make("span", "num", number(value)),
       ` ${meta.unitWord}, rank ${rank} of ${h * w}. ${S.place === "aligned" ? reach : "Naive placement: the map is stretched from edge to edge."}${S.pin ? " Pinned." : ""}`);
   }
@@ -270,6 +273,9 @@ function stage(root, S, send) {
   paint();
   return onResize(root, draw);
 }
+
+/** True minus signs in a sentence. */
+const proper = (sentence) => sentence.replace(/-(?=\d)/g, "−");
 
 function caption(element, strong, rest) {
   element.replaceChildren(make("b", "", strong), ` · ${rest}`);

@@ -5,7 +5,7 @@ export default function ({ data, parentElement, setTriggerValue: send }) {
   const root = parentElement.querySelector(".ledger");
   const find = (selector) => root.querySelector(selector);
   const theme = applyTheme(root);
-  const S = stateOf(parentElement, () => ({ row: null, over: null, cell: null, aim: null }));
+  const S = stateOf(parentElement, () => ({ side: "rows", row: null, over: null, cell: null, aim: null }));
   if (S.source !== data) {
     S.source = data;
     S.payload = unpack(data);
@@ -15,8 +15,10 @@ export default function ({ data, parentElement, setTriggerValue: send }) {
     S.picture = canvasOf(image);
   }
   const { meta, rgb, cells, maps } = S.payload;
-  if (S.subject !== meta.subject) Object.assign(S, { subject: meta.subject, row: null, over: null, cell: null, aim: null });
+  if (S.subject !== meta.subject) Object.assign(S, { subject: meta.subject, side: "rows", row: null, over: null, cell: null, aim: null });
   const [H, W] = rgb.shape;
+  /** The rows that are listed: the largest parts of either sign, or those that speak most against. */
+  const listed = () => meta[S.side];
   const [h, w] = meta.grid;
   const { offset, stride } = meta.place;
   const canvas = find(".lg-figure > canvas");
@@ -32,13 +34,13 @@ export default function ({ data, parentElement, setTriggerValue: send }) {
   /** What is laid over the picture: a channel's own map while its row is chosen, otherwise the evidence of each cell. */
   function layer() {
     const at = S.over ?? S.row;
-    if (at !== null && maps && meta.rows[at]?.map >= 0) {
-      const k = meta.rows[at].map;
+    if (at !== null && maps && listed()[at]?.map >= 0) {
+      const k = listed()[at].map;
       const values = maps.data.subarray(k * h * w, (k + 1) * h * w);
       const [low, high] = extent(values);
       // A map that goes below zero (no ReLU before the pooling) needs the two-sided scale.
       const limit = Math.max(Math.abs(low), Math.abs(high));
-      return { values, table: scaleTable(low < 0 ? "diverging" : "sequential", theme.mode), low: low < 0 ? -limit : 0, high: limit, row: meta.rows[at] };
+      return { values, table: scaleTable(low < 0 ? "diverging" : "sequential", theme.mode), low: low < 0 ? -limit : 0, high: limit, row: listed()[at] };
     }
     if (!cells || meta.waiting) return null;
     const limit = Math.max(...cells.data.map(Math.abs));
@@ -97,7 +99,7 @@ export default function ({ data, parentElement, setTriggerValue: send }) {
       }
       g.setLineDash([]);
     };
-    const of = meta.rows[S.over ?? S.row]?.cell;
+    const of = listed()[S.over ?? S.row]?.cell;
     if (of && !meta.waiting) frame(of, []);
     if (meta.guess && !meta.waiting) frame(meta.guess, [5, 4]);
     if (meta.waiting ? S.aim : S.cell) frame(meta.waiting ? S.aim : S.cell, []);
@@ -130,7 +132,7 @@ export default function ({ data, parentElement, setTriggerValue: send }) {
     const cell = meta.waiting ? S.aim : S.cell;
     if (!cell) {
       line.textContent = meta.waiting ? "Click a cell, or move with the arrow keys and press Enter."
-        : maps ? "Move over the cells, or over a row, to see where it comes from." : "Move over the cells to read them.";
+        : maps ? "Move over the cells, or over a row, to see where it comes from." : meta.opens ? "Move over the cells to read them; click a row to open the unit that made it." : "Move over the cells to read them.";
       return;
     }
     const start = `Cell row ${cell[0]}, column ${cell[1]}`;
@@ -143,15 +145,15 @@ export default function ({ data, parentElement, setTriggerValue: send }) {
   }
 
   function rows() {
-    const reach = Math.max(...meta.rows.map((row) => Math.abs(row.contribution)), 1e-30);
-    const negative = meta.rows.some((row) => row.contribution < 0);
+    const reach = Math.max(...listed().map((row) => Math.abs(row.contribution)), 1e-30);
+    const negative = listed().some((row) => row.contribution < 0);
     const zero = negative ? 50 : 0;
     const scale = (negative ? 50 : 100) / reach;
     const holder = find(".lg-rows");
     holder.style.setProperty("--zero", `${zero}%`);
     const head = make("div", "lg-row lg-head");
     for (const [text, name] of [[meta.partWord, ""], [meta.featureWord, "num in"], ["", "sign"], [meta.weightWord, "num ker"], ["", "sign"], ["contribution", "num out"], ["", ""]]) head.append(make("span", name, text));
-    holder.replaceChildren(head, ...meta.rows.map((row, i) => {
+    holder.replaceChildren(head, ...listed().map((row, i) => {
       const element = make("button", "lg-row");
       element.type = "button";
       element.setAttribute("aria-pressed", String(meta.opens ? row.id === meta.opened : S.row === i));
@@ -184,10 +186,25 @@ export default function ({ data, parentElement, setTriggerValue: send }) {
       buttons[Math.max(0, Math.min(buttons.length - 1, at + step))].focus();
     };
     find(".lg-title").textContent = meta.title;
+    find(".lg-side").hidden = meta.against.length === 0;
+    find(".lg-side").replaceChildren(...[["rows", "Largest parts"], ["against", "Most against"]].map(([side, text]) => {
+      const choice = make("button", "", text);
+      choice.type = "button";
+      choice.setAttribute("role", "radio");
+      choice.setAttribute("aria-checked", String(S.side === side));
+      choice.onclick = () => {
+        Object.assign(S, { side, row: null, over: null });
+        rows();
+        schedule();
+        find(`.lg-side [aria-checked="true"]`).focus();
+      };
+      return choice;
+    }));
     const total = find(".lg-total");
-    const shown = meta.rows.reduce((sum, row) => sum + row.contribution, 0);
+    const shown = listed().reduce((sum, row) => sum + row.contribution, 0);
     total.replaceChildren(make("span", "num", number(shown)), " shown above ");
-    if (meta.rest.count > 0) total.append(make("span", "num", signed(meta.rest.sum)), ` from ${meta.rest.count} more `);
+    const rest = meta.parts - listed().length;
+    if (rest > 0) total.append(make("span", "num", signed(meta.computed - (meta.bias ?? 0) - shown)), ` from ${rest} more `);
     if (meta.bias !== null) total.append(make("span", "num", signed(meta.bias)), " bias ");
     total.append("= ", make("span", "num out", number(meta.computed)), " ", make("span", meta.matches ? "right" : "wrong",
       meta.matches ? `✓ torch computed ${number(meta.value)} (relative error ${meta.error.toExponential(0)})` : `✗ torch computed ${number(meta.value)}`));
