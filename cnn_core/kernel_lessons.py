@@ -120,8 +120,8 @@ class Shuffled:
     """A picture with its pixels in random order, and what is left of its map. All grids are float64.
 
     `likeness` is the correlation of each answer with its right-hand and lower neighbours, over the whole map: near 1
-    where the answers form lines and areas, near 0 where they are noise; NaN-free: 0 for a map without variation.
-    `same_map` is the correlation of the two maps, cell by cell.
+    where the answers form lines and areas; 0 for a map without variation. `likeness_of_noise` is what overlapping
+    windows alone would give to random pixels. `same_map` is the correlation of the two maps, cell by cell.
     """
 
     picture: Grid
@@ -129,6 +129,7 @@ class Shuffled:
     after: Grid
     likeness_before: float
     likeness_after: float
+    likeness_of_noise: float
     same_map: float
 
 
@@ -148,8 +149,31 @@ def shuffle_pixels(
     before = convolve(grid, kernel, bias, stride=stride, padding=padding, dilation=dilation)
     after = convolve(mixed, kernel, bias, stride=stride, padding=padding, dilation=dilation)
     return Shuffled(
-        mixed, before, after, neighbour_likeness(before), neighbour_likeness(after), _likeness(before, after)
+        picture=mixed,
+        before=before,
+        after=after,
+        likeness_before=neighbour_likeness(before),
+        likeness_after=neighbour_likeness(after),
+        likeness_of_noise=likeness_of_noise(kernel, stride=stride, dilation=dilation),
+        same_map=_likeness(before, after),
     )
+
+
+def likeness_of_noise(kernel: ArrayLike, *, stride: int = 1, dilation: int = 1) -> float:
+    """The expected correlation of neighbouring answers where all pixels are independent and alike.
+
+    Two windows share pixels where they overlap, so the answers correlate as the kernel does with itself, moved by one
+    stop: sum(w(p) w(p + stop)) / sum(w(p)^2), here the mean over a stop to the right and a stop down.
+    """
+    weights = np.asarray(kernel, dtype=np.float64)
+    spread = np.zeros(tuple(dilation * (n - 1) + 1 for n in weights.shape))
+    spread[::dilation, ::dilation] = weights
+    energy = float((spread**2).sum())
+    if energy == 0:
+        return 0.0
+    right = float((spread[:, stride:] * spread[:, :-stride]).sum())
+    down = float((spread[stride:] * spread[:-stride]).sum())
+    return (right + down) / (2 * energy)
 
 
 def neighbour_likeness(answers: Grid) -> float:

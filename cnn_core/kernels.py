@@ -141,19 +141,18 @@ def torch_convolve(
     grid, weights = np.asarray(values, dtype=np.float32), np.asarray(kernel, dtype=np.float32)
     options = {"stride": stride, "padding": padding, "dilation": dilation}
     shape = tuple(output_size(n, k, **options) for n, k in zip(grid.shape, weights.shape, strict=True))
-    if 0 in shape:  # torch refuses a kernel that does not fit
-        return np.zeros(shape, dtype=np.float32)
     import torch  # here, so that the presets can be listed before torch is loaded
 
-    with torch.inference_mode():
-        result = torch.nn.functional.conv2d(
-            torch.from_numpy(grid.copy())[None, None],
-            torch.from_numpy(weights.copy())[None, None],
-            torch.tensor([bias], dtype=torch.float32),
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-        )
+    picture, kernels = (torch.from_numpy(array.copy())[None, None] for array in (grid, weights))
+    try:
+        with torch.inference_mode():
+            result = torch.nn.functional.conv2d(
+                picture, kernels, torch.tensor([bias]), stride=stride, padding=padding, dilation=dilation
+            )
+    except RuntimeError:
+        if 0 in shape:  # torch refuses a kernel that does not fit, and the formula says so too
+            return np.zeros(shape, dtype=np.float32)
+        raise
     return np.asarray(result[0, 0].numpy())
 
 

@@ -189,9 +189,9 @@ def _shuffle(values: kernels.Grid, settings: Settings) -> None:
         return
     st.success(
         "**The pattern is lost.** Neighbouring answers agreed with a correlation of "
-        f"{shuffled.likeness_before:.2f}, now {shuffled.likeness_after:.2f}; the correlation of the two maps is "
-        f"{shuffled.same_map:.2f}. The pixels are the same {values.size}, with the same mean {values.mean():.3f}: "
-        "what the kernel reads is how they lie together.",
+        f"{shuffled.likeness_before:.2f}, now {shuffled.likeness_after:.2f} (windows that overlap give pure noise "
+        f"{shuffled.likeness_of_noise:.2f}); the two maps correlate by {shuffled.same_map:.2f}. The pixels are the "
+        f"same {values.size}, with the same mean {values.mean():.3f}: what a kernel reads is how they lie together.",
         icon=":material/check:",
     )
 
@@ -201,8 +201,8 @@ def _before_and_after(
 ) -> None:
     limit = max(float(np.abs(before).max(initial=0.0)), float(np.abs(after).max(initial=0.0)))
     with st.container(horizontal=True, gap="small"):
-        st.image(map_pictures.grey_picture(picture), caption="picture", width=116)
-        st.image(map_pictures.map_picture(before, limit), caption="its map", width=116)
-        st.image(map_pictures.grey_picture(changed), caption=word, width=116)
-        st.image(map_pictures.map_picture(after, limit), caption="its map", width=116)
+        st.image(map_pictures.grey_picture(picture), caption="picture", width=100)
+        st.image(map_pictures.map_picture(before, limit), caption="its map", width=100)
+        st.image(map_pictures.grey_picture(changed), caption=word, width=100)
+        st.image(map_pictures.map_picture(after, limit), caption="its map", width=100)
     st.caption(f"Maps on one shared scale, −{limit:.3g} to {limit:.3g}.")

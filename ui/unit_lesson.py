@@ -87,8 +87,8 @@ def _unit(bench: widgets.Bench, layer: cc.Operation) -> None:
 def channel_name(bench: widgets.Bench, layer: cc.Operation, channel: int) -> str:
     """What an input channel is called: a colour where the layer reads the picture, otherwise its number."""
     source = bench.classifier.network[layer.inputs[0]]
-    if source.kind == "input" and source.output_shape[0] == len(_COLOURS):
-        return _COLOURS[channel]
+    if source.kind == "input":
+        return _COLOURS[channel] if source.output_shape[0] == len(_COLOURS) else "grey"
     return f"in {channel}"
 
 
@@ -135,7 +135,7 @@ def _followers(
     with st.expander("This unit as formulas, and the operations after it"):
         for title, unit in rows:
             mark = "✓ equals torch’s number" if unit.matches else "⚠ differs from torch’s number"
-            st.markdown(f"**{title}** ({mark}, relative error {unit.relative_error:.0e})")
+            st.markdown(f"**{title}** ({mark}, relative error {_small(unit.relative_error)})")
             st.latex(unit.formula)
 
 
@@ -165,12 +165,20 @@ def _test(
         gap = abs(result.drop - result.contribution)
         if result.matches:
             st.success(
-                f"**The value fell by just that number** (difference {gap:.0e}). Contributions of a convolution simply "
+                f"**The value fell by just that number** (difference {_small(gap)}). Contributions of a convolution simply "
                 "add up: that is what linear means.",
                 icon=":material/check:",
             )
         else:
             st.warning(f"The drop and the contribution differ by {gap:.2g}.", icon=":material/warning:")
+
+
+def _small(value: float) -> str:
+    """A small error in one digit, such as 6e−8."""
+    if value == 0:
+        return "0"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"{mantissa}e{int(exponent)}".replace("-", "−")
 
 
 def _number(value: float) -> str:

@@ -45,7 +45,7 @@ def unit_payload(
         "stride": list(filter_.stride),
         "padding": list(filter_.padding),
         "dilation": list(filter_.dilation),
-        "names": _COLOURS if is_picture and len(maps) == len(_COLOURS) else None,
+        "names": {1: ["grey"], 3: _COLOURS}.get(source.output_shape[0]) if is_picture else None,
         "chain": [_link(classifier, link, channel) for link in chain],
         "mean": [float(v) for v in seen.mean],
         "std": [float(v) for v in seen.std],

@@ -35,6 +35,10 @@ class NumberGrid {
   /** Fill with numbers and their colours; `padded` cells are hatched. */
   fill(values, table, low, high, significant, padded = null) {
     const decimals = decimalsFor(values, significant);
+    // The longest number sets the type's size, so that none leaves its cell.
+    let longest = 4;
+    for (const value of values) longest = Math.max(longest, fixed(value, decimals).length);
+    this.host.style.setProperty("--longest", longest);
     for (let i = 0; i < values.length; i++) {
       const cell = this.cells[i];
       const colour = colourAt(table, values[i], low, high);

@@ -2,13 +2,13 @@
 
 const MARGIN = 2; // room for the frame of a cell at the edge
 
-/** Where a grid of rows x columns (with a ring of `ring` cells) lies in a canvas; cells are whole device pixels. */
-function placeGrid(width, height, rows, columns, ring = 0) {
+/** Where a grid of rows x columns lies in a canvas, with a ring of [rows, columns] cells round it. */
+function placeGrid(width, height, rows, columns, ring = [0, 0]) {
   const ratio = window.devicePixelRatio || 1;
-  const free = Math.min((width - 2 * MARGIN) / (columns + 2 * ring), (height - 2 * MARGIN) / (rows + 2 * ring));
+  const free = Math.min((width - 2 * MARGIN) / (columns + 2 * ring[1]), (height - 2 * MARGIN) / (rows + 2 * ring[0]));
   // Whole device pixels keep cells equal; where a cell has only a few of them, using the whole width matters more.
   const size = free * ratio < 8 ? free : Math.floor(free * ratio) / ratio;
-  return { size, ring, rows, columns, left: MARGIN + size * ring, top: MARGIN + size * ring };
+  return { size, ring, rows, columns, left: MARGIN + size * ring[1], top: MARGIN + size * ring[0] };
 }
 
 /** The cell under a pointer, clamped to the grid: [row, column]. */
@@ -21,8 +21,9 @@ function cellAt(canvas, place, event) {
 /** Hatched cells round the picture: they are padding, and hold 0. */
 function drawRing(g, place, theme) {
   const { size, ring, rows, columns, left, top } = place;
-  if (!ring) return;
-  const [x, y, w, h] = [left - ring * size, top - ring * size, (columns + 2 * ring) * size, (rows + 2 * ring) * size];
+  if (!ring[0] && !ring[1]) return;
+  const [x, y] = [left - ring[1] * size, top - ring[0] * size];
+  const [w, h] = [(columns + 2 * ring[1]) * size, (rows + 2 * ring[0]) * size];
   g.save();
   g.beginPath();
   g.rect(x, y, w, h);
@@ -76,7 +77,7 @@ function drawNumbers(g, place, values, start, colourOf, font) {
 }
 
 /** A grid as a picture, drawn into a canvas of width x height CSS pixels. Returns its place. */
-function drawGrid(canvas, width, height, grid, look, ring = 0) {
+function drawGrid(canvas, width, height, grid, look, ring = [0, 0]) {
   const { values, rows, columns, start = 0 } = grid;
   const g = fit(canvas, width, height);
   g.clearRect(0, 0, width, height);
@@ -120,7 +121,7 @@ function scaleOf(low, high, mode) {
 
 function fillScale(host, scale, words) {
   const canvas = host.querySelector("canvas");
-  drawScaleBar(canvas, scale.table, host.clientWidth < 220 ? 48 : 96, 8);
+  drawScaleBar(canvas, scale.table, host.closest(".map").clientWidth < 220 ? 48 : 96, 8);
   const [low, high] = host.querySelectorAll("b");
   low.textContent = number(scale.low, 3);
   high.textContent = number(scale.high, 3);

@@ -21,7 +21,7 @@ KernelRoom.prototype.draw = function () {
   const height = Math.max(72, Math.min(side, Math.ceil((side * grid.rows) / grid.columns)));
   const input = drawGrid(this.inCanvas, side, height, grid, {
     theme, image: this.inImage, table: GREY, low: 0, high: 1, numbers: true, font,
-  }, settings.padding);
+  }, [settings.padding, settings.padding]);
   this.inPlace = input.place;
   this.windowBox = null;
   this.find(".refusal").hidden = out.values.length > 0;
@@ -73,9 +73,9 @@ KernelRoom.prototype.refusal = function () {
   const span = dilation * (this.k - 1) + 1;
   const room = Math.min(this.grid.rows, this.grid.columns) + 2 * padding;
   const how = dilation > 1 ? ` (dilation ${dilation} spreads its ${this.k} weights)` : "";
-  const ways = [dilation > 1 ? "make the dilation smaller" : "", "make the padding larger", "take more cells"].filter(Boolean);
-  const sentence = `No output: the kernel spans ${span} cells${how}, and the padded input has only ${room}. To get one, ${ways.join(", or ")}.`;
-  return sentence;
+  const more = this.settings.source === "picture" && this.cells < 48 ? "take more cells" : "choose a larger picture";
+  const ways = [dilation > 1 ? "make the dilation smaller" : "", "make the padding larger", more].filter(Boolean);
+  return `No output: the kernel spans ${span} cells${how}, and the padded input has only ${room}. To get one, ${ways.join(", or ")}.`;
 };
 
 KernelRoom.prototype.writeNumbers = function () {
@@ -138,7 +138,7 @@ KernelRoom.prototype.writeTruth = function () {
     const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 1);
     const same = this.torch.data.length === values.length && worst <= 1e-5 * largest;
     host.classList.add(same ? "right" : "wrong");
-    if (!values.length) host.textContent = same ? "✓ torch refuses this setting too" : "⚠ torch gives an output here";
+    if (!values.length) host.textContent = same ? "✓ torch’s conv2d refuses this setting too" : "⚠ torch gives an output here";
     else host.textContent = same
       ? `✓ all ${values.length} numbers equal torch’s conv2d (largest difference ${fewDigits(worst)})`
       : `⚠ differs from torch’s conv2d by up to ${number(worst, 2)}`;

@@ -180,7 +180,7 @@ KernelRoom.prototype.refreshTransport = function () {
 function drawThumb(room) {
   const canvas = room.find(".picture");
   const [height, width] = room.rgb.shape;
-  const size = Math.min(150 / width, 112 / height, 4);
+  const size = Math.min(150 / width, 112 / height, 32);
   const [w, h] = [Math.max(24, width * size), Math.max(24, height * size)];
   const g = fit(canvas, w, h);
   g.imageSmoothingEnabled = true; // a photograph to aim at, not data to read

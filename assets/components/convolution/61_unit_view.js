@@ -26,7 +26,7 @@ UnitRoom.prototype.draw = function () {
 
 UnitRoom.prototype.drawSource = function (index, term, side, height, font) {
   const scale = this.sourceScale(index);
-  this.find(".source-map figcaption b").textContent = `Input, ${this.name(index)}`;
+  this.find(".source-map figcaption b").textContent = this.meta.names ? `Input, ${this.name(index)}` : `Input channel ${this.meta.first + index}`;
   this.windowBox = null;
   if (!scale.grid) {
     const g = fit(this.source, side, side);
@@ -39,13 +39,12 @@ UnitRoom.prototype.drawSource = function (index, term, side, height, font) {
     return;
   }
   const { grid } = scale;
-  const ring = Math.max(...this.meta.padding);
   const drawn = drawGrid(this.source, side, height(grid.rows, grid.columns), grid, {
     theme: this.theme, image: scale.image, table: scale.table, low: scale.low, high: scale.high, numbers: this.local, font,
-  }, ring);
+  }, this.meta.padding);
   this.windowBox = drawWindow(drawn.g, drawn.place, term.win, this.kRows, this.kColumns, this.meta.dilation, this.theme);
   this.find(".source-map .size").textContent = `${grid.rows} × ${grid.columns}`;
-  fillScale(this.find(".source-map .scale"), scale, "own scale");
+  fillScale(this.find(".source-map .scale"), scale, this.meta.names ? "own scale, normalised brightness" : "own scale");
 };
 
 UnitRoom.prototype.writeHead = function () {
