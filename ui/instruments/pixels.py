@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _SMALL = 480  # longer side of the pictures of the first two steps, which are drawn about 200 pixels wide
 _THUMBNAIL = 96
+_START = "cl_pixels_start"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def pixels(
         "std": list(model_input.std),
         "notes": list(model_input.notes),
         "digest": model_input.digest,
-        "pin": None if pinned is None else [pinned.row, pinned.column],
+        "pin": _start(model_input.digest, pinned),
     }
     data = components.pack(
         meta,
@@ -63,6 +65,16 @@ def pixels(
     )
     pin = components.mount("pixels", key=key, data=data, state={"pin": _pin(pinned)}).pin
     return None if pin is None else Pixel(int(pin["row"]), int(pin["column"]))
+
+
+def _start(digest: str, pinned: Pixel | None) -> list[int] | None:
+    """The pixel at which the picture is opened; it stays as it is, so that a later pin sends no tensor again."""
+    kept = st.session_state.get(_START)
+    if kept is None or kept[0] != digest:
+        kept = (digest, None if pinned is None else [pinned.row, pinned.column])
+        st.session_state[_START] = kept
+    start: list[int] | None = kept[1]
+    return start
 
 
 def _pin(pixel: Pixel | None) -> dict[str, int] | None:

@@ -66,7 +66,8 @@ function prepare(S, data) {
   S.pictures = {
     original: rgbCanvas(S.T.original), resized: rgbCanvas(S.T.resized), seen: rgbCanvas(seen), numbers: tensorCanvas(tensor, S.low, S.high),
   };
-  const pin = meta.pin;
+  // Where the link pointed. Afterwards the pin is the browser's own: the server's echo of it would come too late.
+  const pin = S.digest === meta.digest ? null : meta.pin;
   const inside = pin && pin[0] >= 0 && pin[0] < height && pin[1] >= 0 && pin[1] < width;
   if (inside) { [S.row, S.column] = pin; S.pinned = true; }
   else if (!(S.row < height && S.column < width) || S.digest !== meta.digest) {
