@@ -120,7 +120,8 @@ class _Builder:
                 self._add_softmax(node.args[0])
             else:
                 self._add_call(node)
-        return Network(self._operations(), Program(tuple(self.steps)), self.parameters, self.input_shape)
+        recorded = tuple(name for name, (kind, *_) in self.calls.items() if kind.recorded)
+        return Network(self._operations(), Program(tuple(self.steps)), self.parameters, self.input_shape, recorded)
 
     def _add_input(self, node: Node) -> None:
         if self.steps:

@@ -105,11 +105,14 @@ class Network:
         program: Program,
         parameters: Mapping[str, Mapping[str, Tensor]],
         input_shape: tuple[int, ...],
+        recorded: tuple[str, ...],
     ) -> None:
         self.operations = operations
         self.input_shape = input_shape
         self._program = program
         self._parameters = parameters
+        self._recorded = recorded
+        self._record_plan = program.plan(changed=("input",), known=(), keep=recorded)
         self._by_name = {o.name: o for o in operations}
         readers: dict[str, list[str]] = {o.name: [] for o in operations}
         for operation in operations:
@@ -239,7 +242,16 @@ class Network:
         """
         names = self._kept(keep)
         changed = {self[name].name: tensor for name, tensor in changed.items()}
-        return self._program.execute(values, changed, names)
+        plan = self._program.plan(changed=changed, known=values, keep=names)
+        return self._program.execute(plan, values, changed, names)
+
+    def record(self, x: Tensor) -> dict[str, Tensor]:
+        """Run once on x and keep the outputs that are dear to compute: convolutions, linear layers, poolings, sums.
+
+        All others follow from them in a few cheap steps, bit for bit, by `run_from(recorded, {}, keep=...)`. Keeping
+        these too would take about three times the memory, and the time to get it from the system.
+        """
+        return self._program.execute(self._record_plan, {}, {"input": x}, self._recorded)
 
     def needed(
         self, changed: Collection[str], *, keep: Collection[str] | Literal["all"] | None = None

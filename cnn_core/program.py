@@ -72,7 +72,6 @@ class Program:
                 dependants[slot] |= dependants[step.slot]
         # Bit j of entry i: slot j is computed from slot i (or is slot i).
         self._dependants: tuple[int, ...] = tuple(dependants)
-        self._whole = self.plan(changed=("input",), known=(), keep=tuple(self.slot_of))
 
     def dependants(self, names: Collection[str]) -> int:
         """A bit for each slot that depends on one of the named operations, those operations included."""
@@ -105,11 +104,9 @@ class Program:
         return Plan(tuple(loads), tuple(reversed(run)))
 
     def execute(
-        self, values: Mapping[str, Tensor], changed: Mapping[str, Tensor], keep: Collection[str]
+        self, plan: Plan, values: Mapping[str, Tensor], changed: Mapping[str, Tensor], keep: Collection[str]
     ) -> dict[str, Tensor]:
-        """The kept operations' values, in the order of `keep`."""
-        whole = len(keep) == len(self.slot_of) and not values and changed.keys() == {"input"}
-        plan = self._whole if whole else self.plan(changed=changed, known=values, keep=keep)
+        """The kept operations' values, in the order of `keep`; the plan was made for the same names."""
         slots: list[Any] = [None] * len(self.steps)
         for name, slot in plan.loads:
             slots[slot] = changed[name] if name in changed else values[name]

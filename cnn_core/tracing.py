@@ -1,9 +1,9 @@
-"""One forward pass with the output of every operation kept: nothing is patched, so any number of threads may run it."""
+"""One forward pass that serves every operation's output: nothing is patched, so any number of threads may run it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,8 @@ class Prediction:
 class Trace:
     """What a network computed for one picture; read-only.
 
+    The outputs that are dear to compute are kept; any other is worked out from them when it is asked for, by the same
+    functions on the same numbers, so that every bit is what the forward pass had (see `Network.record`).
     `classifier_key` names the classifier (`Classifier.key`), `input` is what it saw, `seconds` how long the pass took.
     """
 
@@ -56,21 +58,29 @@ class Trace:
 
         It is the network's own tensor: do not write into it. Raises InvalidLayer for an unknown name.
         """
-        return self._tensors[self._network[name].name]
+        full_name = self._network[name].name
+        kept = self._tensors.get(full_name)
+        return self._worked_out((full_name,))[full_name] if kept is None else kept
 
     @property
     def tensors(self) -> Mapping[str, torch.Tensor]:
-        """Every operation's output by name, as `Network.run_from` wants them."""
+        """The kept outputs by name: enough for `Network.run_from` to work out any other."""
         return dict(self._tensors)
+
+    def _worked_out(self, names: Collection[str]) -> dict[str, torch.Tensor]:
+        with torch.no_grad():
+            return self._network.run_from(self._tensors, {}, keep=names)
 
     def activation(self, name: str) -> NDArray[np.float32]:
         """The output of an operation (or the last one of a module) without the batch axis: float32 (C, H, W) or (K,).
 
         A read-only view, not a copy, where the model runs on the CPU. Raises InvalidLayer for an unknown name.
         """
-        array: NDArray[np.float32] = self.tensor(name)[0].detach().cpu().numpy()
-        array.setflags(write=False)
-        return array
+        return _read_only(self.tensor(name))
+
+    def activations(self, names: Collection[str]) -> dict[str, NDArray[np.float32]]:
+        """Several activations at once, by operation name: less work than one after the other."""
+        return {name: _read_only(tensor) for name, tensor in self._worked_out(names).items()}
 
     @property
     def logits(self) -> NDArray[np.float32]:
@@ -91,13 +101,19 @@ class Trace:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory that the activations hold; one that only views another counts once."""
+        """Bytes of memory that the kept outputs hold; one that only views another counts once."""
         storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in self._tensors.values()}
         return sum(storages.values())
 
 
+def _read_only(tensor: torch.Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor[0].detach().cpu().numpy()
+    array.setflags(write=False)
+    return array
+
+
 def trace(classifier: Classifier, source: ModelInput | Picture | Source) -> Trace:
-    """Run the classifier once on one picture and keep every operation's output.
+    """Run the classifier once on one picture; every operation's output can then be read from the trace.
 
     source: a ModelInput (any height and width that the network takes), or whatever `classifier.preprocess` reads: a
     Picture, a path, bytes. Raises InvalidImage for what is no picture, InvalidOption for a batch of several.
@@ -109,7 +125,7 @@ def trace(classifier: Classifier, source: ModelInput | Picture | Source) -> Trac
     x = x.to(classifier.device)
     start = time.perf_counter()
     with torch.no_grad():  # not inference_mode: its tensors could not serve a backward pass through a head later
-        tensors = classifier.network.run(x, keep="all")
+        tensors = classifier.network.record(x)
     if x.is_cuda:
         torch.cuda.synchronize(x.device)
     seconds = time.perf_counter() - start

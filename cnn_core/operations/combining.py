@@ -179,6 +179,7 @@ register(
         read=_read,
         n_inputs=(1, 2),
         accepts=_is_plain,
+        recorded=True,
     )
 )
 register(

@@ -153,5 +153,6 @@ register(
         reach="window",
         axes=maps_axes,
         macs=_macs,
+        recorded=True,
     )
 )

@@ -90,5 +90,6 @@ register(
         reach=_reach,
         axes=_axes,
         macs=lambda call: math.prod(call.output_shape) * call.attributes["in_features"],
+        recorded=True,
     )
 )

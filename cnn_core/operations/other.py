@@ -65,6 +65,7 @@ register(
         short_title=lambda call: "Input",
         explain=explain_input,
         axes=maps_axes,
+        recorded=True,
     )
 )
 
@@ -90,5 +91,6 @@ register(
         # What an unknown operation reads is unknown: everything is the safe answer.
         reach="global",
         axes=_axes,
+        recorded=True,
     )
 )

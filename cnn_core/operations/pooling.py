@@ -253,6 +253,7 @@ register(
         read=_read_max,
         reach=_window_reach,
         axes=maps_axes,
+        recorded=True,
     )
 )
 register(
@@ -267,6 +268,7 @@ register(
         read=_read_avg,
         reach=_window_reach,
         axes=maps_axes,
+        recorded=True,
     )
 )
 register(
@@ -281,6 +283,7 @@ register(
         read=_read_adaptive,
         reach=_adaptive_reach,
         axes=maps_axes,
+        recorded=True,
     )
 )
 register(
@@ -295,6 +298,7 @@ register(
         read=_read_adaptive,
         reach=_adaptive_reach,
         axes=maps_axes,
+        recorded=True,
     )
 )
 register(
@@ -308,5 +312,6 @@ register(
         read=_read_mean,
         reach=lambda call: "global" if _is_global_mean(call) else "point",
         axes=_mean_axes,
+        recorded=True,
     )
 )

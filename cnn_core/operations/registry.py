@@ -104,6 +104,7 @@ class Kind:
     macs: multiply-adds for one picture (convolutions and linear layers only, as torchvision counts its `_ops`);
     n_inputs: fewest and most activations that it reads; accepts: whether `explain` covers this very call (both are
     asked when the graph is built, and a call that does not fit becomes an "other");
+    recorded: a trace keeps the output; that of other kinds is worked out again from the kept ones when it is asked for;
     formula: the general formula in LaTeX; explain: takes one unit apart.
     """
 
@@ -120,6 +121,7 @@ class Kind:
     macs: Callable[[Call], int] = no_macs
     n_inputs: tuple[int, int] = (1, 1)
     accepts: Callable[[Call], bool] = always
+    recorded: bool = False
 
     def fits(self, call: Call) -> bool:
         fewest, most = self.n_inputs

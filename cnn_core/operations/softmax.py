@@ -61,5 +61,6 @@ register(
         functions={F.softmax: ("input", "dim"), torch.softmax: ("input", "dim"), "softmax": ("input", "dim")},
         read=_read,
         reach=lambda call: "point" if "row" in call.input_axes[0] else "global",
+        recorded=True,
     )
 )
