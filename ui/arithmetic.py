@@ -37,7 +37,7 @@ def show(bench: widgets.Bench, operation: cc.Operation, index: tuple[int, ...]) 
     if unit.matches:
         st.markdown(
             f":green[✓] The terms give **{number(unit.computed)}**, the network computed **{number(unit.value)}** "
-            f"(relative error {unit.relative_error:.1e})."
+            f"(relative error {_error(unit.relative_error)})."
         )
     elif unit.checked:
         st.warning(
@@ -54,6 +54,10 @@ def show(bench: widgets.Bench, operation: cc.Operation, index: tuple[int, ...]) 
         st.caption(unit.note)
     if len(unit.terms) > 1 or unit.bias is not None:
         st.markdown(_table(unit))
+
+
+def _error(value: float) -> str:
+    return "0" if value == 0 else f"{value:.0e}"
 
 
 def _table(unit: cc.UnitExplanation) -> str:

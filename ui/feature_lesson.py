@@ -83,11 +83,15 @@ def instrument(bench: widgets.Bench, layer: cc.Operation) -> Unit:
 
 def open_unit(bench: widgets.Bench, layer: cc.Operation, unit: Unit) -> None:
     """Where the chosen number comes from: for a convolution the kernel page, and the sum itself for every operation."""
-    with st.expander(f"Open this unit: {arithmetic.place(layer, unit)} of {layer.name}", icon=":material/function:"):
-        st.markdown(f"**{layer.title}**")
-        if layer.kind == "conv2d":
-            arithmetic.kernel_link(layer, unit)
-        arithmetic.show(bench, layer, unit)
+    label = f"Open this unit: {arithmetic.place(layer, unit)} of {layer.name}"
+    # Made only when it is open: a formula takes the browser longer than all maps of a layer.
+    opened = st.expander(label, key="cl_features_unit", icon=":material/function:", on_change="rerun")
+    if opened.open:
+        with opened:
+            st.markdown(f"**{layer.title}**")
+            if layer.kind == "conv2d":
+                arithmetic.kernel_link(layer, unit)
+            arithmetic.show(bench, layer, unit)
 
 
 def taste_of(bench: widgets.Bench, layer: cc.Operation, channel: int) -> ChannelTaste:
@@ -117,7 +121,7 @@ def because(taste: ChannelTaste) -> str:
     """The computed reason, in a sentence."""
     grey, hue, shuffled = (taste.variants[key] for key in ("grey", "hue", "shuffled"))
     changes = (
-        f"Against its mean size on the picture, the channel's mean changed by {percent(grey.change)} in grey, "
+        f"Measured by the mean size of its numbers, the channel's mean moved by {percent(grey.change)} in grey, "
         f"{percent(hue.change)} with hues turned, and {percent(shuffled.change)} with patches of "
         f"{taste.patch} × {taste.patch} pixels shuffled"
     )

@@ -1,12 +1,12 @@
 // All maps of a layer in one canvas, one of them large with exact numbers, and the picture with what a cell reads.
-const TARGETS = [40, 64, 96, 144]; // how wide a map is about to be drawn, in CSS pixels; always whole device pixels a cell
+const TARGETS = [32, 44, 56, 72, 96, 144]; // how wide a map is about to be drawn, in CSS pixels; always whole device pixels a cell
 const LABEL = 17;
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".cl");
   const find = (selector) => parentElement.querySelector(selector);
   const theme = applyTheme(root);
-  const state = stateOf(parentElement, () => ({ sort: "index", shared: true, size: -1, tiles: new Map(), bitmap: null }));
+  const state = stateOf(parentElement, () => ({ sort: "index", shared: false, size: -1, tiles: new Map(), bitmap: null }));
   const pack = unpack(data);
   const { meta, maps, low, high, dead, peak, stats, exact } = pack;
   const [channels, rows, columns] = maps.shape; // cells that are drawn; meta.rows x meta.columns are the layer's own
@@ -76,12 +76,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const within = meta.exact_maps ? 0 : (high.data[channel] - low.data[channel]) / 510;
     return { value: cell(channel, row, column), within, mean: factor > 1, first, last };
   }
-  /** Rows top to bottom and columns left to right, half-open, that the cells first..last read. */
-  function boxOf(first, last) {
-    const [top, left, bottom, right] = meta.field.box;
-    const [down, across] = meta.field.stride;
-    return [top + down * first[0], left + across * first[1], bottom + down * last[0], right + across * last[1]];
-  }
 
   // ---- drawing -------------------------------------------------------------------------------------------------
   function tile(channel) {
@@ -118,11 +112,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   /** The largest size at which all maps are in sight at once, or else a small one to scroll through. */
   function bestSize() {
-    for (let size = TARGETS.length - 1; size > 0; size--) {
+    for (let size = TARGETS.length - 1; size > 1; size--) {
       const { across, line } = layout(size);
       if (2 * PAD + Math.ceil(channels / across) * line - GAP <= wall.clientHeight) return size;
     }
-    return channels <= 256 ? 1 : 0;
+    return channels <= 256 ? 3 : 1;
   }
   const code = () => getComputedStyle(root).getPropertyValue("--st-code-font") || "monospace";
 
@@ -226,10 +220,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   function drawPoint() {
     const point = state.hover || { ...state.pin, large: true };
     const now = reading(point);
-    const box = boxOf(now.first, now.last);
-    const [row, column] = meta.field.centre;
-    const [down, across] = meta.field.stride;
-    const centre = [row + (down * (now.first[0] + now.last[0])) / 2, column + (across * (now.first[1] + now.last[1])) / 2];
+    const box = boxOf(meta.field, now.first, now.last);
+    const centre = centreOf(meta.field, now.first, now.last);
     drawPicture(picture, { bitmap: state.bitmap, shape: meta.picture_shape, theme }, box, centre);
     [find(".value").textContent, find(".place").textContent] = sentences(point, now, box, meta);
     drawLarge();
@@ -253,15 +245,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const scale = find(".wallscale");
     bar(scale, ...sharedLimits);
     scale.querySelector(".from").hidden = scale.querySelector(".to").hidden = !state.shared;
-    scale.querySelector(".words").textContent = state.shared
-      ? "shared scale: equal colours are equal numbers in all maps"
-      : `own scale: each map from ${meta.signed ? "minus its largest number to its largest" : "0 to its own largest number"}`;
-    const lost = dead.data.reduce((sum, value) => sum + value, 0);
-    find(".count").textContent = [
-      `${channels} maps of ${meta.rows} × ${meta.columns}`,
-      factor > 1 ? `each cell drawn is the mean of ${factor} × ${factor}` : "",
-      lost ? `${lost} all zero (crossed out)` : "",
-    ].filter(Boolean).join(" · ");
+    scale.querySelector(".words").textContent = scaleWords(state.shared, meta.signed);
+    find(".count").textContent = countWords(channels, meta, dead.data.reduce((sum, value) => sum + value, 0));
     find(".seenwords").textContent = `${meta.picture_shape[0]} × ${meta.picture_shape[1]}, as the network sees it`;
     wall.setAttribute("aria-label", `${channels} feature maps of ${meta.title}. Arrow keys move from map to map, Enter opens one.`);
     picture.setAttribute("aria-label", "The picture as the network sees it, with the window that the chosen cell reads.");
@@ -288,9 +273,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const y = event.clientY - box.top + wall.scrollTop - PAD;
     const [line, across] = [Math.floor(y / shape.line), Math.floor(x / shape.pitch)];
     const place = line * shape.across + across;
+    if (line < 0 || across < 0 || across >= shape.across || place >= channels) return null;
+    // The gap and the number under a map belong to it: its nearest cell is meant.
     const [dx, dy] = [x - across * shape.pitch, y - line * shape.line];
-    const outside = across < 0 || across >= shape.across || place < 0 || place >= channels || dx >= shape.width || dy >= shape.height;
-    if (outside || dx < 0 || dy < 0) return null;
     return {
       channel: state.order[place], large: false,
       row: Math.min(rows - 1, Math.floor((dy / shape.height) * rows)),

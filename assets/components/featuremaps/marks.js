@@ -10,6 +10,17 @@ function marker(g, theme, x, y, width, height) {
   }
 }
 
+/** Rows top to bottom and columns left to right, half-open, in input pixels, that the cells first..last read. */
+function boxOf(field, first, last) {
+  const [top, left, bottom, right] = field.box;
+  const [down, across] = field.stride;
+  return [top + down * first[0], left + across * first[1], bottom + down * last[0], right + across * last[1]];
+}
+/** The middle of the cells first..last, (row, column) in input pixels. */
+function centreOf(field, first, last) {
+  return field.centre.map((at, axis) => at + (field.stride[axis] * (first[axis] + last[axis])) / 2);
+}
+
 /** The picture with the window box (top, left, bottom, right; may stick out) lit, and the window's centre. */
 function drawPicture(picture, { bitmap, shape, theme }, box, centre) {
   const width = picture.parentElement.clientWidth;
@@ -36,6 +47,7 @@ function drawPicture(picture, { bitmap, shape, theme }, box, centre) {
     g.lineWidth = line;
     g.strokeRect(left + 1.5, top + 1.5, Math.max(1, right - left - 3), Math.max(1, bottom - top - 3));
   }
+  if (Math.min(bottom - top, right - left) < 28) return; // the dot would hide what the window shows
   for (const [colour, radius] of [[theme.page, 6], [theme.output, 4]]) {
     g.fillStyle = colour;
     g.beginPath();

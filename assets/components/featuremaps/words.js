@@ -19,3 +19,16 @@ function sentences(point, { value, within, mean, first, last }, box, meta) {
   if (meta.field.everything) parts.push("A global branch on the way lets it see everything; the box is its local path.");
   return [reading, parts.filter(Boolean).join(" ")];
 }
+
+function scaleWords(shared, signed) {
+  if (shared) return "shared scale: equal colours are equal numbers in all maps";
+  return `own scale: each map from ${signed ? "minus its largest number to its largest" : "0 to its own largest number"}`;
+}
+
+function countWords(channels, meta, dead) {
+  return [
+    `${channels} maps of ${meta.rows} × ${meta.columns}`,
+    meta.factor > 1 ? `each cell drawn is the mean of ${meta.factor} × ${meta.factor}` : "",
+    dead ? `${dead} all zero (crossed out)` : "",
+  ].filter(Boolean).join(" · ");
+}

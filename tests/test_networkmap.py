@@ -1,0 +1,113 @@
+"""The graph's payload and the lesson round it: counted from the model, thumbnails decoded again, folding kept whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cnn_core as cc
+from tests.test_components import _unpack
+from ui import network_lesson
+from ui.instruments import featuremaps, networkmap
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module", params=["mobilenet_v2", "squeezenet1_1", "lenet5"])
+def traced(request: pytest.FixtureRequest) -> tuple[cc.Classifier, cc.Trace]:
+    classifier = cc.load_model(request.param, device="cpu")
+    return classifier, cc.trace(classifier, cc.load_image(ROOT / "assets" / "samples" / "panda.jpg"))
+
+
+def test_bytes_keep_sign_and_size() -> None:
+    values = np.random.default_rng(0).standard_normal((9, 11)).astype(np.float32)
+    cells, signed = networkmap.as_bytes(values)
+    top = np.abs(values).max()
+    assert signed
+    # Half a step of 127, and float32 rounding.
+    np.testing.assert_allclose((cells.astype(float) - 127) / 127 * top, values, atol=0.5001 * top / 127)
+    cells, signed = networkmap.as_bytes(np.maximum(values, 0))
+    assert not signed and cells.max() == 255
+    np.testing.assert_allclose(cells / 255 * values.max(), np.maximum(values, 0), atol=0.5001 * values.max() / 255)
+    assert not networkmap.as_bytes(np.zeros((3, 3), np.float32))[0].any()
+
+
+def test_a_block_is_never_cut_in_two(traced: tuple[cc.Classifier, cc.Trace]) -> None:
+    operations = traced[0].network.operations
+    groups = networkmap.folding(operations)
+    assert len(groups) == len(operations)
+    for operation, (stage, block) in zip(operations, groups, strict=True):
+        assert block == operation.group[1]
+        assert stage in {other.group[0] for other in operations}
+    for block, members in groupby(groups, key=lambda group: group[1]):
+        if block:
+            assert len(set(members)) == 1
+    # What one stage card folds is a run: the quotient of the graph has no cycle and is drawn left to right.
+    number = {operation.name: i for i, operation in enumerate(operations)}
+    assert all(number[name] < number[operation.name] for operation in operations for name in operation.inputs)
+
+
+def test_thumbnails_are_the_strongest_maps(traced: tuple[cc.Classifier, cc.Trace]) -> None:
+    classifier, trace = traced
+    operations = classifier.network.operations
+    small = networkmap.thumbnails(operations, trace)
+    assert set(small.table[:, 0]) == {i for i, o in enumerate(operations) if o.kind != "softmax"} - {
+        i for i, o in enumerate(operations) if o.is_spatial and not trace.activation(o.name).any()
+    }
+    end = 0
+    for index, channel, height, width, start, signed in small.table.tolist():
+        assert start == end
+        end += height * width
+        activation = trace.activation(operations[index].name)
+        if channel < 0:
+            continue
+        strength = np.abs(activation).mean(axis=(1, 2), dtype=np.float64)
+        of_this = [row[1] for row in small.table.tolist() if row[0] == index]
+        assert strength[of_this].min() >= np.sort(strength)[-len(of_this)] * (1 - 1e-5)  # float32 means
+        factor = -(-activation.shape[1] // height)
+        expected = featuremaps.shrink(activation[channel : channel + 1].copy(), factor)[0]
+        cells = small.numbers[start:end].reshape(height, width).astype(float)
+        top = np.abs(expected).max()
+        back = (cells - 127) / 127 * top if signed else cells / 255 * top
+        np.testing.assert_allclose(back, expected, atol=0.501 * top / (127 if signed else 255))
+    assert end == small.numbers.size
+
+
+def test_the_payload_counts_what_the_model_has(traced: tuple[cc.Classifier, cc.Trace]) -> None:
+    classifier, trace = traced
+    small = networkmap.thumbnails(classifier.network.operations, trace)
+    picture = featuremaps.jpeg(np.zeros((8, 8, 3), np.uint8))
+    data = networkmap.payload(classifier, trace, small, picture_jpeg=picture, picture_key="p", chosen=None, costs=True)
+    operations = _unpack(data)["meta"]["operations"]  # type: ignore[index]
+    assert sum(o["parameters"] for o in operations) == sum(p.numel() for p in classifier.module.parameters())
+    assert sum(o["macs"] for o in operations) == classifier.network.macs
+    for shown in operations:
+        activation = trace.activation(shown["name"])
+        assert tuple(shown["shape"]) == activation.shape
+        assert shown["bytes"] == activation.nbytes
+        assert [operations[i]["name"] for i in shown["inputs"]] == list(classifier.network[shown["name"]].inputs)
+
+
+def test_the_guess_offers_the_answer(traced: tuple[cc.Classifier, cc.Trace]) -> None:
+    network = traced[0].network
+    offered = network_lesson.candidates(network)
+    most = max(network.operations, key=lambda o: o.macs)
+    assert 2 <= len(offered) <= 4
+    assert most in offered
+    assert all(o.macs > 0 for o in offered)
+    words = network_lesson.answer(network, network_lesson.costliest(network), network_lesson.biggest(network))
+    assert most.name in words and f"{network.n_parameters:,}" in words
+    assert network_lesson.biggest(network).name in words
+
+
+def test_the_table_is_the_network(traced: tuple[cc.Classifier, cc.Trace]) -> None:
+    network = traced[0].network
+    read = list(csv.DictReader(io.StringIO(network_lesson.as_csv(network_lesson.rows(network)))))
+    assert [row["operation"] for row in read] == [o.name for o in network.operations]
+    assert sum(int(row["parameters"]) for row in read) == network.n_parameters
+    assert sum(int(row["multiply-adds"]) for row in read) == network.macs
