@@ -66,13 +66,18 @@ class Report:
 
 
 def machine() -> str:
-    """The machine and the versions, in one line."""
+    """The machine, the versions, and how much other work there was, in one line."""
     import torch
 
-    return (
+    words = (
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"torch {torch.__version__}, {torch.get_num_threads()} threads by default"
     )
+    if not hasattr(os, "getloadavg"):  # Windows
+        return words
+    load = os.getloadavg()[0]
+    busy = " (busy with other work: measure again when it is quiet)" if load > 1.5 * (os.cpu_count() or 1) else ""
+    return f"{words}, load average {load:.1f}{busy}"
 
 
 def _bound_cells(row: Row) -> list[str]:

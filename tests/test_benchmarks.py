@@ -71,5 +71,5 @@ def test_report_says_which_bounds_are_kept(capsys: pytest.CaptureFixture[str], m
     assert "1.05     1.15   yes" in text and "1.25     1.15    NO" in text and "A note." in text
 
     monkeypatch.setattr(inference, "measure", lambda *, quick: report)
-    assert main([]) == 0 and main(["inference", "--check"]) == 1
+    assert main(["inference"]) == 0 and main(["inference", "--check"]) == 1
     assert "1.25" in capsys.readouterr().out

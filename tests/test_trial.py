@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -112,22 +114,23 @@ def test_a_map_that_points_elsewhere_is_not_supported() -> None:
     model_input = PlainInput.of(red_patch_picture(textured=False))
     right = explain(classifier, model_input, target="red")
     values = np.array(right.values[::-1, ::-1])  # the square's mirror image: background
-    wrong = type(right)(**{**vars(right), "values": values})
-    trial = on_trial(classifier, model_input, wrong, fill="grey")
+    trial = on_trial(classifier, model_input, replace(right, values=values), fill="grey")
     assert trial.marked.logit == pytest.approx(trial.before.logit)
     assert trial.verdict == "not supported" and "cost nothing" in trial.sentence
 
 
 def test_an_edge_detector_that_does_as_well_takes_the_credit() -> None:
-    """One pixel on flat ground: the strongest edge and the map's peak are the same place."""
+    """A map that is nothing but edges: it finds the one square on flat ground, and so does the edge detector."""
     classifier = classifier_of(RedPatch(), size=SIZE)
     rgb = np.full((SIZE, SIZE, 3), 90, dtype=np.uint8)
     rgb[15:18, 15:18] = (250, 90, 90)
     model_input = PlainInput.of(rgb)
-    found = explain(classifier, model_input, target="red")
-    # Blurred by half a cell the 3 x 3 square's edges cover it; both choices then take nine pixels.
-    trial = on_trial(classifier, model_input, found, seeds=[1, 2, 3])
-    assert trial.marked.logit <= trial.edges.logit or trial.verdict == "no better than edges"
+    right = explain(classifier, model_input, target="red")
+    edges = edge_strength(rgb, sigma=0.5).astype(np.float32)  # half of the map's stride of 1
+    trial = on_trial(classifier, model_input, replace(right, values=edges), fraction=0.04)
+    assert (trial.marked.mask == trial.edges.mask).all() and trial.marked.mask[15:18, 15:18].all()
+    assert trial.marked.logit == trial.edges.logit < min(reading.logit for reading in trial.random)
+    assert trial.verdict == "no better than edges" and "no credit of its own" in trial.sentence
 
 
 def test_margins_and_probabilities_are_read_alike() -> None:

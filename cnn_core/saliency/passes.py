@@ -98,9 +98,12 @@ def _through_class_maps(
     network, source = job.classifier.network, scoring.inputs[0]
     with torch.enable_grad():
         x = network.run_from(values, {layer: values[layer]}, keep={source})[source]
-    with torch.no_grad():
-        scores = network.run_from({}, {source: x.detach()}, keep={scoring.name})[scoring.name]
-    at_scores, logits, target = _backward(job, scoring.name, {scoring.name: scores.requires_grad_(True)})
+    if job.trace is not None:
+        scores = activations(job, frozenset({scoring.name}))[scoring.name]
+    else:
+        with torch.no_grad():
+            scores = network.run_from({}, {source: x.detach()}, keep={scoring.name})[scoring.name]
+    at_scores, logits, target = _backward(job, scoring.name, {scoring.name: scores.detach().requires_grad_(True)})
     spoken = at_scores[0].flatten(1).any(dim=1).nonzero()[:, 0]
     with torch.no_grad():
         weight = network.parameters(scoring.name)["weight"][spoken, :, 0, 0]
