@@ -150,7 +150,7 @@ def test_softmax_and_temperature(new_page: NewPage) -> None:
     check(1.0)
     expect(page.locator(".sm-readout")).to_contain_text("✓ as torch computed")
     frames(page).reset()
-    slider = page.get_by_label("Temperature")
+    slider = page.get_by_role("slider", name="Temperature")
     slider.focus()
     page.keyboard.press("End")
     expect(page.locator(".sm-temperature output")).to_have_text("10.0")
@@ -206,7 +206,9 @@ def test_flattened_heads_are_answered_by_covering(new_page: NewPage) -> None:
     skip_guess(page)
     classifier, trace = model("lenet5")
     top = trace.top(1)[0]
-    drops = [one.logit_drop for one in cover(classifier, trace, grid_boxes(32, 32, 4, 4), target=top.index)]
+    assert trace.input is not None
+    boxes = grid_boxes(*trace.input.shown_rgb.shape[:2], 4, 4)
+    drops = [one.logit_drop for one in cover(classifier, trace, boxes, target=top.index)]
     best = divmod(int(np.argmax(drops)), 4)
     expect(page.get_by_text(f"Greying row {best[0]}, column {best[1]}")).to_be_visible()
     box = picture(page).bounding_box()
