@@ -181,7 +181,7 @@ def costs_table(bench: widgets.Bench) -> None:
             column_config={name: st.column_config.NumberColumn(format="localized") for name in COLUMNS[3:]},
         )
         st.download_button(
-            "Download as CSV",
+            "Download the table (CSV)",
             as_csv(table),
             file_name=f"{bench.classifier.card.key}_operations.csv",
             mime="text/csv",
