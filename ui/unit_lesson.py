@@ -160,13 +160,13 @@ def _test(
         with st.container(horizontal=True, gap="large"):
             st.metric("before", _number(result.before))
             st.metric("after", _number(result.after))
-            st.metric("drop", _number(result.drop))
+            st.metric("before − after", _number(result.drop))
             st.metric(f"contribution of {channel_name(bench, layer, int(chosen))}", _number(result.contribution))
         gap = abs(result.drop - result.contribution)
         if result.matches:
             st.success(
-                f"**The value fell by just that number** (difference {_small(gap)}). Contributions of a convolution simply "
-                "add up: that is what linear means.",
+                f"**The value {'fell' if result.drop >= 0 else 'rose'} by just that contribution** (difference "
+                f"{_small(gap)}). What the channels add simply sums up: that is what linear means.",
                 icon=":material/check:",
             )
         else:

@@ -197,12 +197,36 @@ def test_digits_and_the_frame(kernel: Page) -> None:
     expect(kernel.locator(".input-map .size")).to_have_text("28 × 28")
     expect(kernel.locator(".truth")).to_contain_text("676 numbers equal torch")
     kernel.get_by_role("radio", name="Your picture", exact=True).click()
-    kernel.locator(".picture").focus()
     before = downloaded(kernel)
+    kernel.locator(".picture").focus()
     kernel.keyboard.press("ArrowDown")
     # One press moves the frame by one cell, so its map moves up by one row.
     np.testing.assert_allclose(downloaded(kernel)[:-1], before[1:], rtol=0, atol=1e-12)
     expect(kernel.locator(".truth")).to_contain_text("equal torch")
+
+
+def test_the_frame_is_dragged_without_a_message(kernel: Page) -> None:
+    before = downloaded(kernel)  # this scrolls to the button, so it comes before the frame is measured
+    frame = kernel.locator(".picture")
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    assert box
+    seen = frames(kernel)
+    seen.reset()
+    kernel.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    kernel.mouse.down()
+    kernel.mouse.move(box["x"] + 4, box["y"] + box["height"] / 2, steps=12)
+    assert seen.sent == 0  # the server hears of it when the hand rests
+    kernel.mouse.up()
+    expect(kernel.locator(".picture")).to_have_attribute("aria-label", re.compile("column 0"))
+    moved = downloaded(kernel)
+    rgb = cc.load_image(PANDA).thumbnail(256)
+    region = Region.centred(rgb.shape[0], rgb.shape[1], 48)
+    left = Region(region.top, 0, 48, 48, region.zoom).values(luminance(rgb))
+    np.testing.assert_allclose(moved, convolve(left, kernel_preset("vertical-edge").weights), rtol=0, atol=1e-12)
+    assert np.abs(moved - before).max() > 0.1
+    kernel.locator(".kernel-mode .undo").click()
+    np.testing.assert_array_equal(downloaded(kernel), before)
 
 
 def test_guess_and_tests(kernel: Page) -> None:
@@ -305,8 +329,10 @@ def test_zeroing_a_channel_lowers_the_value_by_its_contribution(new_page: NewPag
     page = new_page(f"kernel?layer={LOCAL}&channel=5&row=3&column=2")
     group = page.get_by_test_id("stButtonGroup").filter(has_text="in ")
     group.get_by_role("radio").first.click()
-    expect(page.get_by_text("The value fell by just that number")).to_be_visible()
-    texts = page.get_by_test_id("stMetricValue").all_inner_texts()
+    expect(page.get_by_text("by just that contribution")).to_be_visible()
+    values = page.get_by_test_id("stMetricValue")
+    expect(values).to_have_count(4)
+    texts = values.all_inner_texts()
     before, after, drop, contribution = (numbers(text)[0] for text in texts)
     # Each is rounded to four decimals.
     assert before - after == pytest.approx(drop, abs=1.1e-4)

@@ -67,6 +67,8 @@ def read_settings(raw: Any, rgb: NDArray[np.uint8]) -> Settings | None:
         region = kernels.Region(
             **{name: int(raw["region"][name]) for name in ("top", "left", "rows", "columns", "zoom")}
         )
+        if not isinstance(raw["kernel"], list | tuple):
+            return None
         kernel = tuple(float(weight) for weight in raw["kernel"])
         settings = Settings(
             region=region,
@@ -99,11 +101,16 @@ def working_picture(picture: cc.Picture) -> NDArray[np.uint8]:
 
 @cache
 def digits() -> NDArray[np.uint8]:
-    """The first test digit of each class, 0 to 9: uint8 (10, 28, 28), light strokes on black."""
+    """Of each class the test digit nearest to the class's mean: uint8 (10, 28, 28), light on black."""
     from cnn_core.training.data import load_digits
 
     _, test = load_digits()
-    return np.stack([test.pictures[np.flatnonzero(test.labels == digit)[0]] for digit in range(10)])
+    chosen = []
+    for digit in range(10):
+        pictures = test.pictures[test.labels == digit]
+        distances = ((pictures - pictures.mean(axis=0)) ** 2).sum(axis=(1, 2))
+        chosen.append(pictures[int(distances.argmin())])
+    return np.stack(chosen)
 
 
 def kernel_instrument(

@@ -198,29 +198,30 @@ function drawCard(room, canvas, term, width) {
   if (width < 40) return;
   const { kRows, kColumns, theme } = room;
   const sign = 16;
-  const size = Math.max(4, Math.min(40, Math.floor((width - 2 * sign) / (3 * kColumns))));
-  const g = fit(canvas, width, kRows * size + 2);
-  g.clearRect(0, 0, width, kRows * size + 2);
+  const size = Math.max(4, Math.min(kColumns === 1 ? 60 : 40, Math.floor((width - 2 * sign) / (3 * kColumns))));
+  const tall = kColumns === 1 && kRows === 1 ? 34 : size; // one number alone needs no square
+  const g = fit(canvas, width, kRows * tall + 2);
+  g.clearRect(0, 0, width, kRows * tall + 2);
   const diverging = scaleTable("diverging", theme.mode);
   const source = room.sourceScale(term.index);
   const { font } = room;
   const block = (values, start, x, table, low, high, colour, padded) => {
     for (let i = 0; i < kRows * kColumns; i++) {
       const shade = colourAt(table, values[start + i], low, high);
-      const [cx, cy] = [x + (i % kColumns) * size, 1 + Math.floor(i / kColumns) * size];
+      const [cx, cy] = [x + (i % kColumns) * size, 1 + Math.floor(i / kColumns) * tall];
       g.fillStyle = padded && padded[i] ? theme.panel : `rgb(${shade})`;
-      g.fillRect(cx, cy, size, size);
+      g.fillRect(cx, cy, size, tall);
       if (size < 26) continue;
       g.fillStyle = padded && padded[i] ? theme.quiet : inkOn(shade);
-      g.font = `${Math.min(11.5, size * 0.34)}px ${font}`;
+      g.font = `${kColumns === 1 ? 12 : Math.min(11.5, size * 0.34)}px ${font}`;
       g.textAlign = "center";
       g.textBaseline = "middle";
-      const digits = Math.max(0, Math.min(2, decimalsFor([values[start + i]], 3)));
-      g.fillText(fixed(values[start + i], digits).replace(/^(−?)0\./, "$1."), cx + size / 2, cy + size / 2 + 0.5);
+      const digits = Math.max(0, Math.min(kColumns === 1 ? 4 : 2, decimalsFor([values[start + i]], kColumns === 1 ? 4 : 3)));
+      g.fillText(fixed(values[start + i], digits).replace(/^(−?)0\./, "$1."), cx + size / 2, cy + tall / 2 + 0.5);
     }
     g.strokeStyle = colour;
     g.lineWidth = 1.5;
-    g.strokeRect(x + 0.75, 1, kColumns * size - 1.5, kRows * size - 0.5);
+    g.strokeRect(x + 0.75, 1, kColumns * size - 1.5, kRows * tall - 0.5);
   };
   const weights = room.weightsOf(term.index);
   const products = room.productsOf(term.index);
@@ -232,5 +233,5 @@ function drawCard(room, canvas, term, width) {
   g.fillStyle = theme.quiet;
   g.font = `13px ${font}`;
   g.textAlign = "center";
-  for (const [i, text] of ["×", "="].entries()) g.fillText(text, (i + 1) * step - sign / 2, (kRows * size) / 2 + 1);
+  for (const [i, text] of ["×", "="].entries()) g.fillText(text, (i + 1) * step - sign / 2, (kRows * tall) / 2 + 1);
 }
