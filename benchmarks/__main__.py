@@ -13,6 +13,7 @@ from .report import Report, machine
 # Name -> what it measures. The module of that name in this folder has `measure(*, quick: bool) -> Report`.
 BENCHMARKS: dict[str, str] = {
     "inference": "trace and Grad-CAM against a plain forward pass and other packages",
+    "browser": "from picking another layer to its maps painted, in Chromium",
 }
 
 
