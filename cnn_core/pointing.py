@@ -19,8 +19,7 @@ class Pointed:
 
     position: (row, column) in input pixels. cell: the cell whose centre is nearest. value: its raw value.
     rank: 1 for the largest of n_cells; equal cells share the best rank.
-    percentile: share of the picture's pixels, 0 to 1, where the map drawn at the picture's size is below its value
-        here.
+    percentile: share of the cells, 0 to 1, whose value is lower.
     distance: from here to the centre of the strongest cell, in input pixels; None where the map is empty.
     """
 
@@ -48,8 +47,6 @@ def point_at(saliency_map: SaliencyMap, row: float, column: float) -> Pointed:
         _nearest(row, placement.offset[0], placement.stride[0], values.shape[0]),
         _nearest(column, placement.offset[1], placement.stride[1], values.shape[1]),
     )
-    drawn = saliency_map.upsampled()
-    here = drawn[min(int(row), height - 1), min(int(column), width - 1)]
     peak = saliency_map.peak()
     return Pointed(
         position=(float(row), float(column)),
@@ -57,7 +54,7 @@ def point_at(saliency_map: SaliencyMap, row: float, column: float) -> Pointed:
         value=float(values[cell]),
         rank=1 + int((values > values[cell]).sum()),
         n_cells=int(values.size),
-        percentile=float((drawn < here).mean()),
+        percentile=float((values < values[cell]).mean()),
         distance=None if peak is None else float(np.hypot(row - peak.position[0], column - peak.position[1])),
     )
 

@@ -15,7 +15,7 @@ from ui.instruments.trial import comparison, trial_cards
 from ui.widgets import Bench
 
 SCORES = {"logit": "Logit", "probability": "Probability", "centred": "Logit above the mean"}
-FILL_WORDS: dict[Fill, str] = {"mean": "the picture's mean colour", "blur": "a strong blur", "grey": "mid grey"}
+FILL_WORDS: dict[Fill, str] = {"mean": "mean colour", "blur": "blur", "grey": "mid grey"}
 GUESSES = "cl_gradcam_guesses"
 
 
@@ -128,12 +128,13 @@ def answer(bench: Bench, kept: cc.SaliencyMap, request: object, position: tuple[
     here, there = covered_at(bench, request, (found.position, peak.position), side)
     name = "margin" if kept.target.is_margin else "logit"
     before = here.logit + here.logit_drop
+    strong = found.percentile >= 0.75
     chosen = (
-        f"Where you clicked the map reads {found.value:.4g}: rank {found.rank} of {found.n_cells} cells, higher than "
-        f"{found.percentile:.0%} of the picture. With a {side:.0f} × {side:.0f} grey square there the {name} goes from "
-        f"{before:.2f} to {here.logit:.2f}; with one on the map's strongest cell it goes to {there.logit:.2f}."
+        f"Where you clicked the map reads {found.value:.4g}: rank {found.rank} of {found.n_cells} cells, "
+        f"{'in' if strong else 'not in'} its strongest quarter. With a {side:.0f} × {side:.0f} grey square there the "
+        f"{name} goes from {before:.2f} to {here.logit:.2f}; with one on the map's strongest cell it goes to {there.logit:.2f}."
     ).replace("-", "−")
-    lesson.reveal("high" if found.percentile >= 0.75 else "low", "high", chosen)
+    lesson.reveal("strong" if strong else "weak", "strong", chosen)
 
 
 def trial(bench: Bench, kept: cc.SaliencyMap) -> None:

@@ -122,11 +122,11 @@ def test_equal_cells_share_the_best_rank() -> None:
     assert point_at(_map([[1, 1, 0], [0, 0, 0]]), 15.0, 5.0).rank == 3
 
 
-def test_percentile_is_a_share_of_pixels() -> None:
-    chosen = _map([[0, 1, 2], [3, 4, 9]])
-    drawn = chosen.upsampled()
-    found = point_at(chosen, 12.3, 17.8)
-    assert found.percentile == pytest.approx(float((drawn < drawn[12, 17]).mean()))
+def test_percentile_is_the_share_of_lower_cells() -> None:
+    chosen = _map([[0, 1, 2], [3, 3, 9]])
+    assert point_at(chosen, 15, 25).percentile == pytest.approx(5 / 6)
+    # The two cells of 3 stand above three others, and not above each other.
+    assert point_at(chosen, 15, 5).percentile == point_at(chosen, 15, 15).percentile == pytest.approx(3 / 6)
 
 
 def test_an_empty_map_points_nowhere_and_outside_is_refused() -> None:
