@@ -144,7 +144,7 @@ KernelRoom.prototype.refreshControls = function () {
   for (const name of [".png", ".csv", ".step", ".back", ".play", ".scrub"]) find(name).disabled = !this.out.values.length;
   find(".scrub").max = Math.max(0, this.out.values.length - 1);
   fillScale(find(".input-map .scale"), { table: GREY, low: 0, high: 1 }, "brightness, one scale for every picture");
-  fillScale(find(".output-map .scale"), this.scale, this.scale.signed ? "own scale, zero in the middle" : "own scale");
+  fillScale(find(".output-map .scale"), this.scale, "own scale");
   this.refreshTransport();
   this.writeTruth();
   drawThumb(this);

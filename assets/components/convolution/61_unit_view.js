@@ -58,7 +58,7 @@ UnitRoom.prototype.writeHead = function () {
   this.find(".how").textContent = this.local
     ? "Move over the output map: each cell opens at once. A click or Enter puts it into the address."
     : "Move over the output map to read values; a click or Enter opens that unit.";
-  fillScale(this.find(".answer-map .scale"), this.scale, this.scale.signed ? "own scale, zero in the middle" : "own scale");
+  fillScale(this.find(".answer-map .scale"), this.scale, "own scale");
   for (const grid of [this.window, this.kernel, this.products]) grid.shape(this.kRows, this.kColumns);
 };
 
