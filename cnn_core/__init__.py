@@ -42,16 +42,29 @@ _HOMES: dict[str, str] = {
     "SaliencyMap": "saliency",
     "saliency_methods": "saliency",
     "explain": "saliency",
+    "LogitLedger": "decision",
+    "logit_ledger": "decision",
+    "ChangePicture": "interventions",
+    "EditBias": "interventions",
+    "EditKernel": "interventions",
+    "Intervention": "interventions",
+    "SwitchOff": "interventions",
+    "intervene": "interventions",
 }
 
 __all__ = [
+    "ChangePicture",
     "Classifier",
     "ConvLensError",
+    "EditBias",
+    "EditKernel",
+    "Intervention",
     "InvalidCheckpoint",
     "InvalidImage",
     "InvalidLayer",
     "InvalidOption",
     "InvalidUnit",
+    "LogitLedger",
     "MethodCard",
     "ModelCard",
     "ModelInput",
@@ -61,6 +74,7 @@ __all__ = [
     "Preprocessing",
     "ReceptiveField",
     "SaliencyMap",
+    "SwitchOff",
     "Trace",
     "UnitExplanation",
     "UnknownClass",
@@ -70,16 +84,19 @@ __all__ = [
     "explain",
     "explain_unit",
     "fetch_weights",
+    "intervene",
     "list_models",
     "load_checkpoint",
     "load_image",
     "load_model",
+    "logit_ledger",
     "receptive_field",
     "saliency_methods",
     "trace",
 ]
 
 if TYPE_CHECKING:
+    from .decision import LogitLedger, logit_ledger
     from .errors import (
         ConvLensError,
         InvalidCheckpoint,
@@ -93,6 +110,7 @@ if TYPE_CHECKING:
         WeightsUnavailable,
     )
     from .images import ModelInput, Picture, Preprocessing, load_image
+    from .interventions import ChangePicture, EditBias, EditKernel, Intervention, SwitchOff, intervene
     from .models import Classifier, ModelCard, fetch_weights, list_models, load_checkpoint, load_model
     from .network import Network, Operation
     from .operations import UnitExplanation, explain_unit

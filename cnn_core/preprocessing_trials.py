@@ -141,6 +141,21 @@ def preprocessing_trials(
     )
 
 
+def sabotaged(
+    classifier: Classifier, key: str, picture: Picture, model_input: ModelInput
+) -> tuple[torch.Tensor, NDArray[np.uint8]]:
+    """The tensor (1, C, h, w), float32, that one mistake makes of a picture, and the picture of that tensor.
+
+    model_input: the right input of the same picture. Raises InvalidOption for a mistake that this network cannot meet.
+    """
+    preprocessing = classifier.card.preprocessing
+    offered = {entry.key: entry for entry in list_sabotages(preprocessing)}
+    if key not in offered:
+        raise InvalidOption(f"There is no mistake {key!r} for this network. Valid keys: {', '.join(offered)}.")
+    tensor = offered[key].make(preprocessing, picture, model_input)
+    return tensor, _read_back(tensor, preprocessing)
+
+
 def _read_back(tensor: torch.Tensor, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """The picture that this tensor would be the right input of, where there is one: uint8 (h, w, 3)."""
     mean, std = (np.array(v, dtype=np.float64)[:, None, None] for v in (preprocessing.mean, preprocessing.std))
