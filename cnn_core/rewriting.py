@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,8 +25,28 @@ _OUT_OF_PLACE: Mapping[Any, Callable[..., Any]] = {
 _SPLITS: Mapping[Any, str] = {torch.chunk: "chunk", "chunk": "chunk", torch.split: "split", "split": "split"}
 
 
+# While torch.fx traces, nn.Module is patched for the whole process: two tracings that overlap would leave it patched.
+_TRACING = threading.Lock()
+
+
 class _Tracer(fx.Tracer):
-    """Keeps stochastic depth as one operation; everything of torch.nn is one already."""
+    """Keeps stochastic depth as one operation (torch.nn's are already); other threads' modules run as always."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, StochasticDepth) or super().is_leaf_module(m, module_qualified_name)
@@ -42,7 +63,8 @@ def plain_graph(module: nn.Module) -> fx.Graph:
 
 def _trace(module: nn.Module) -> fx.Graph:
     try:
-        graph = _Tracer().trace(module)
+        with _TRACING:
+            graph = _Tracer().trace(module)
     except (fx.proxy.TraceError, TypeError) as error:
         raise ValueError(f"The forward pass of {type(module).__name__} depends on values: {error}") from error
     result = next(n for n in graph.nodes if n.op == "output").args[0]
