@@ -12,7 +12,7 @@ from cnn_core.gradient_lesson import CHANNELS, DEPTH, PICTURES, SEEDS, gradient_
 from cnn_core.palette import Mode
 from cnn_core.pooling_lesson import liveliest_channel, most_divided_channel, pooling_rule, pooling_trial, share_of_zeros
 from ui import cached, lesson, session, widgets
-from ui.instruments.pooling import ACTIVATIONS, activation, laid_pooling, own_pooling
+from ui.instruments.pooling import ACTIVATIONS, CHANNELS_SHOWN, activation, laid_pooling, own_pooling
 
 lesson.header(
     "ReLU and pooling", "After each convolution two simple rules decide what is kept, and what is thrown away."
@@ -35,7 +35,7 @@ def channel_of(operation: cc.Operation) -> int:
     chosen: int | None = session.get("channel")
     if chosen is not None and chosen < operation.output_shape[0]:
         return chosen
-    return most_divided_channel(bench.trace.activation(operation.inputs[0]))
+    return most_divided_channel(bench.trace.activation(operation.inputs[0])[:CHANNELS_SHOWN])
 
 
 def activation_section() -> cc.Operation:
@@ -43,16 +43,21 @@ def activation_section() -> cc.Operation:
     guess = lesson.guess(
         "relu_zeros",
         "How many of a layer’s numbers does its activation function set to exactly zero?",
-        {"few": "Less than a third", "half": "A third to two thirds", "most": "More than two thirds"},
+        {"few": "Less than 20 %", "some": "20 to 60 %", "most": "More than 60 %"},
     )
     layer = widgets.layer_picker(bench, key="activations", kinds=ACTIVATIONS, default=layers[0].name)
     zeros = share_of_zeros(bench.trace.activation(layer.name))
     shape = " × ".join(str(n) for n in layer.output_shape)
+    cut = (
+        "Each is a pattern that is not there, or its opposite."
+        if layer.kind in ("relu", "relu6")
+        else f"{layer.short_title} bends where ReLU cuts: it makes what is below zero small, and seldom exactly zero."
+    )
     lesson.reveal(
         guess,
-        answer="few" if zeros < 1 / 3 else "half" if zeros <= 2 / 3 else "most",
-        because=f"{zeros:.1%} of the {shape} numbers that leave {layer.name} ({layer.title}) are exactly zero on this "
-        "picture. Each was a pattern that is not there, or its opposite. Other layers differ: pick one below.",
+        answer="few" if zeros < 0.2 else "some" if zeros <= 0.6 else "most",
+        because=f"{zeros:.1%} of the {shape} numbers that leave {layer.name} ({layer.short_title}) are exactly zero on "
+        f"this picture. {cut} Other layers differ: pick one.",
     )
     channel = channel_of(layer)
     clicked = activation(bench.trace, layer, network[layer.inputs[0]].title, channel, key="activation")

@@ -61,7 +61,7 @@ def test_another_channel_comes_by_a_click_and_stays_in_the_address(new_page: New
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     page.wait_for_function("location.search.includes('channel=15')")
-    expect(root.locator(".chan-hint")).to_contain_text("15 of 64")
+    expect(root.locator(".chan-now")).to_have_text("Channel 15")
     settled(page)
     before = trace.activation("features.0")[15]
     point_at(page, root.locator(".in-map"), 30, 31, before.shape)
@@ -186,4 +186,20 @@ def test_it_fits_a_phone(new_page: NewPage, scheme: str) -> None:
     assert overflow(page) == 0
     for selector in (".ac", ".po"):
         assert page.locator(selector).evaluate("root => root.scrollWidth - root.clientWidth") <= 0
+    assert_no_complaints(page)
+
+
+def test_a_layer_of_many_channels_is_leafed_through(new_page: NewPage) -> None:
+    trace = cc.trace(cc.load_model("mobilenet_v2", device="cpu"), PANDA)
+    page = new_page("pooling?layer=features.18.2&channel=130")
+    root = opened(page, ".ac", ".zeros")
+    expect(root.locator(".chan-hint")).to_contain_text("128 to 191 are shown")
+    root.get_by_role("button", name="Later channels").click()
+    page.wait_for_function("location.search.includes('channel=192')")
+    expect(root.locator(".chan-now")).to_have_text("Channel 192")
+    settled(page)
+    after = trace.activation("features.18.2")[192]
+    point_at(page, root.locator(".out-map"), 2, 5, after.shape)
+    expect(root.locator(".readout")).to_contain_text("Row 2, column 5:")
+    assert float(root.get_attribute("data-after") or "nan") == pytest.approx(after[2, 5], rel=1e-4, abs=1e-3)
     assert_no_complaints(page)

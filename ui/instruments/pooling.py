@@ -23,6 +23,7 @@ def activation(trace: cc.Trace, operation: cc.Operation, source_title: str, chan
     """Mount one channel of an activation function, before and after; returns the channel that was clicked."""
     source = operation.inputs[0]
     after = trace.activation(operation.name)
+    first = channel - channel % CHANNELS_SHOWN
     meta = {
         "kind": operation.kind,
         "title": operation.short_title,
@@ -31,12 +32,13 @@ def activation(trace: cc.Trace, operation: cc.Operation, source_title: str, chan
         "digest": _digest(trace),
         "channel": channel,
         "channels": int(after.shape[0]),
+        "first": first,
     }
     data = components.pack(
         meta,
         before=trace.activation(source)[channel],
         after=after[channel],
-        thumbs=_thumbnails(after[:CHANNELS_SHOWN]),
+        thumbs=_thumbnails(after[first : first + CHANNELS_SHOWN]),
     )
     chosen = components.mount("activation", key=key, data=data, state={"channel": channel}).channel
     return channel if chosen is None else int(chosen)

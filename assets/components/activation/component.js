@@ -73,7 +73,14 @@ export default function ({ data, parentElement, setStateValue }) {
   q(".title").textContent = meta.title;
   q(".formula").textContent = `f(x) = ${formula}`;
   q(".legend").textContent = "Line: the function. Bars: how many cells hold each x.";
-  q(".chan-hint").textContent = `${meta.channel} of ${meta.channels} (they are numbered from 0); click another one${thumbs.shape[0] < meta.channels ? ` (the first ${thumbs.shape[0]} are shown)` : ""}. Small maps: after the activation, each on its own scale.`;
+  const lastShown = meta.first + thumbs.shape[0] - 1;
+  q(".chan-now").textContent = `Channel ${meta.channel}`;
+  q(".chan-hint").textContent = `of ${meta.channels}, numbered from 0${thumbs.shape[0] < meta.channels ? `; ${meta.first} to ${lastShown} are shown` : ""}. Click another one. Small maps: after the activation, each on its own scale.`;
+  for (const [selector, target] of [[".fewer", meta.first - 1], [".more", lastShown + 1]]) {
+    q(selector).hidden = thumbs.shape[0] === meta.channels;
+    q(selector).disabled = target < 0 || target >= meta.channels;
+    q(selector).onclick = () => setStateValue("channel", target);
+  }
 
   // --- the strip of channels ------------------------------------------------------------------------------------
   const [nThumbs, tHeight, tWidth] = thumbs.shape;
@@ -93,18 +100,24 @@ export default function ({ data, parentElement, setStateValue }) {
     for (let k = 0; k < nThumbs; k++) {
       const [x, y] = [2 + (k % perRow) * (tile + GAP), 2 + Math.floor(k / perRow) * (tile + GAP)];
       context.drawImage(tiles[k], x, y, tile, tile);
-      if (k === meta.channel || k === S.focus) {
-        context.strokeStyle = k === meta.channel ? theme.accent : theme.quiet;
-        context.lineWidth = k === meta.channel ? 3 : 2;
+      const channel = meta.first + k;
+      if (channel === meta.channel || channel === S.focus) {
+        context.strokeStyle = channel === meta.channel ? theme.accent : theme.quiet;
+        context.lineWidth = channel === meta.channel ? 3 : 2;
         context.strokeRect(x - 0.5, y - 0.5, tile + 1, tile + 1);
       }
     }
+    const strip = q(".channels");
+    strip.setAttribute("aria-valuemin", meta.first);
+    strip.setAttribute("aria-valuemax", lastShown);
+    strip.setAttribute("aria-valuenow", S.focus);
+    strip.setAttribute("aria-valuetext", `channel ${S.focus}`);
   }
   const channelAt = (event) => {
     const box = q(".channels").getBoundingClientRect();
     const [i, j] = [Math.floor((event.clientY - box.top) / (tile + GAP)), Math.floor((event.clientX - box.left) / (tile + GAP))];
     const k = i * perRow + j;
-    return j < perRow && k < nThumbs ? k : null;
+    return j >= 0 && j < perRow && k >= 0 && k < nThumbs ? meta.first + k : null;
   };
   q(".channels").onpointermove = (event) => {
     const k = channelAt(event);
@@ -116,7 +129,7 @@ export default function ({ data, parentElement, setStateValue }) {
   q(".channels").onclick = (event) => open(channelAt(event));
   q(".channels").onkeydown = (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -perRow, ArrowDown: perRow }[event.key];
-    if (by) { S.focus = Math.max(0, Math.min(nThumbs - 1, S.focus + by)); drawChannels(); }
+    if (by) { S.focus = Math.max(meta.first, Math.min(lastShown, S.focus + by)); drawChannels(); }
     else if (event.key === "Enter" || event.key === " ") open(S.focus);
     else return;
     event.preventDefault();

@@ -124,7 +124,8 @@ export default function ({ data, parentElement, setStateValue }) {
   S.planes = names.map((_, c) => planeCanvas(S, c, theme));
 
   // --- the four steps -------------------------------------------------------------------------------------------
-  const size = (h, w) => `${h} rows × ${w} columns`;
+  const many = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
+  const size = (h, w) => `${many(h, "row")} × ${many(w, "column")}`;
   const mean = meta.mean.map((v) => number(v, 3)).join(", ");
   const std = meta.std.map((v) => number(v, 3)).join(", ");
   const steps = [
@@ -186,7 +187,8 @@ export default function ({ data, parentElement, setStateValue }) {
         const box = i === 0 ? meta.box : [cropTop / resizedHeight, cropLeft / resizedWidth, height / resizedHeight, width / resizedWidth];
         y = box[0] + y * box[2];
         x = box[1] + x * box[3];
-        if (i === 1) {
+        // On the original too where the network sees less than half of a side.
+        if (i === 1 || Math.min(box[2], box[3]) < 0.5) {
           context.fillStyle = theme.mode === "dark" ? "rgba(14,17,23,.62)" : "rgba(255,255,255,.62)";
           context.beginPath();
           context.rect(0, 0, w, h);
