@@ -132,7 +132,8 @@ def answer(bench: Bench, kept: cc.SaliencyMap, request: object, position: tuple[
     chosen = (
         f"Where you clicked the map reads {found.value:.4g}: rank {found.rank} of {found.n_cells} cells, "
         f"{'in' if strong else 'not in'} its strongest quarter. With a {side:.0f} × {side:.0f} grey square there the "
-        f"{name} goes from {before:.2f} to {here.logit:.2f}; with one on the map's strongest cell it goes to {there.logit:.2f}."
+        f"{name} goes from {before:.2f} to {here.logit:.2f}; with one on the map's strongest cell it "
+        f"goes to {there.logit:.2f}."
     ).replace("-", "−")
     lesson.reveal("strong" if strong else "weak", "strong", chosen)
 
