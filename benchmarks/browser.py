@@ -77,6 +77,7 @@ def payload_bytes(maps: tuple[int, int, int] = (64, 56, 56)) -> int:
     data = featuremaps.payload(
         values,
         featuremaps.mosaic(values),
+        network="network",
         layer="layer",
         title="Layer",
         unit=(0, 0, 0),

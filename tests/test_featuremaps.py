@@ -26,6 +26,7 @@ def payload_of(maps: Maps, picture: np.ndarray, unit: tuple[int, int, int] = (0,
     return featuremaps.payload(
         maps,
         featuremaps.mosaic(maps),
+        network="mobilenet_v2",
         layer="features.2",
         title="ReLU",
         unit=unit,

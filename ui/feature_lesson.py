@@ -20,15 +20,15 @@ Unit = tuple[int, int, int]
 
 
 def opening_layer(network: cc.Network) -> str:
-    """Where a first visit begins: the first activation at a quarter of the picture's side or less, or the last maps.
+    """Where a first visit begins: the first activation at a quarter of the picture's side or less, or else the first.
 
     It is fine enough to recognise the picture in, and deep enough that its channels differ in what they answer to.
     """
     side = network.input_shape[-1]
-    for operation in network.map_layers():
-        if operation.kind in _ACTIVATIONS and operation.has_maps and 4 * operation.output_shape[2] <= side:
-            return operation.name
-    return network.default_layer()
+    activations = [o for o in network.map_layers() if o.kind in _ACTIVATIONS and o.has_maps]
+    small = [o for o in activations if 4 * o.output_shape[2] <= side]
+    first = next(iter(small or activations), None)
+    return network.default_layer() if first is None else first.name
 
 
 def mosaic_of(bench: widgets.Bench, layer: cc.Operation) -> featuremaps.Mosaic:
@@ -62,6 +62,7 @@ def instrument(bench: widgets.Bench, layer: cc.Operation) -> Unit:
     data = featuremaps.payload(
         bench.trace.activation(layer.name),
         drawn,
+        network=bench.classifier.key,
         layer=layer.name,
         title=layer.title,
         unit=unit,

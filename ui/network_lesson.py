@@ -55,7 +55,7 @@ def guess(bench: widgets.Bench) -> bool:
 
 def answer(network: cc.Network, most: cc.Operation, big: cc.Operation) -> str:
     """What the model itself says, counted."""
-    work = f"**{most.name}** takes {most.macs / 1e6:.4g} of {network.macs / 1e6:.4g} million multiply-adds"
+    work = f"**{most.name}** takes {in_millions(most.macs)} of {in_millions(network.macs)} multiply-adds"
     work += f" ({share(most.macs, network.macs)})"
     held = f"{big.n_parameters:,} of {network.n_parameters:,} parameters"
     held += f" ({share(big.n_parameters, network.n_parameters)})"
@@ -68,6 +68,11 @@ def answer(network: cc.Network, most: cc.Operation, big: cc.Operation) -> str:
         else f"{work}. Another operation, **{big.name}**, holds the most parameters: {held}. Work is weights times "
         "places: early maps have more places, late layers have more channels and so more weights."
     )
+
+
+def in_millions(count: int) -> str:
+    """ "300.8 million" from a million on, every digit below."""
+    return f"{count:,}" if count < 1e6 else f"{count / 1e6:,.1f} million"
 
 
 def share(part: float, whole: float) -> str:
@@ -166,8 +171,8 @@ def costs_table(bench: widgets.Bench) -> None:
         {
             "Operations": f"{len(table)}",
             "Parameters": f"{network.n_parameters:,}",
-            "Multiply-adds, one picture": f"{network.macs / 1e6:,.4g} million",
-            "Activations, one picture": f"{memory / 1e6:,.3g} MB",
+            "Multiply-adds, one picture": in_millions(network.macs),
+            "Activations, one picture": f"{memory / 1e6:,.1f} MB" if memory >= 1e6 else f"{memory / 1e3:,.1f} kB",
         }.items(),
         strict=True,
     ):

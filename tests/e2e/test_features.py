@@ -245,3 +245,18 @@ def test_a_digit_network_works_too(new_page: NewPage) -> None:
     expect(page.locator(".fm .count")).to_contain_text("maps of")
     assert page.get_by_test_id("stException").count() == 0
     assert_no_complaints(page)
+
+
+def test_another_network_with_the_same_layer_name_is_drawn_anew(new_page: NewPage, classifier: cc.Classifier) -> None:
+    """The same architecture with random weights has the same layer names: nothing of the first may stay on the page."""
+    page = new_page(f"features?layer={LAYER}&channel=17&row=20&column=30")
+    root = instrument(page, LAYER)
+    before = root.locator(".value").inner_text()
+    page.goto(page.url + "&weights=random")
+    settled(page)
+    random = cc.load_model("mobilenet_v2", weights="random", device="cpu")
+    maps = cc.trace(random, cc.load_image(ROOT / "assets" / "samples" / "panda.jpg")).activation(LAYER)
+    value = root.locator(".value")
+    expect(value).to_contain_text("Channel 17, row 20, column 30:")
+    assert value.inner_text() != before
+    assert numbers(value.inner_text())[-1] == pytest.approx(float(maps[17, 20, 30]), rel=5e-4)

@@ -107,6 +107,7 @@ def payload(
     maps: Floats,
     drawn: Mosaic,
     *,
+    network: str,
     layer: str,
     title: str,
     unit: tuple[int, int, int],
@@ -115,10 +116,15 @@ def payload(
     picture_jpeg: NDArray[np.uint8],
     picture_key: str,
 ) -> bytes:
-    """What the component reads: the mosaic, the chosen unit (channel, row, column) with its map as exact float32,
-    the receptive field of the cell (0, 0) with the stride from cell to cell, and the picture uint8 (h, w, 3)."""
+    """What the component reads.
+
+    network, layer, picture_key: together they name what is drawn. unit: the chosen (channel, row, column); its map
+    travels as exact float32. field: of the layer; its box at the cell (0, 0) and its stride travel. picture: uint8
+    (h, w, 3), of which the size alone travels beside the JPEG.
+    """
     channel, row, column = unit
     meta = {
+        "network": network,
         "layer": layer,
         "title": title,
         "rows": maps.shape[1],

@@ -1,12 +1,13 @@
 // All maps of a layer in one canvas, one of them large with exact numbers, and the picture with what a cell reads.
-const TARGETS = [32, 44, 56, 72, 96, 144]; // how wide a map is about to be drawn, in CSS pixels; always whole device pixels a cell
+// How wide a map is about to be drawn, in CSS pixels; a cell always takes whole device pixels.
+const TARGETS = [32, 44, 56, 72, 96, 120, 160, 200];
 const LABEL = 17;
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".cl");
   const find = (selector) => parentElement.querySelector(selector);
   const theme = applyTheme(root);
-  const state = stateOf(parentElement, () => ({ sort: "index", shared: false, size: -1, tiles: new Map(), bitmap: null }));
+  const state = stateOf(parentElement, () => ({ sort: "index", shared: false, size: -1, atlas: null, bitmap: null }));
   const pack = unpack(data);
   const { meta, maps, low, high, dead, peak, stats, exact } = pack;
   const [channels, rows, columns] = maps.shape; // cells that are drawn; meta.rows x meta.columns are the layer's own
@@ -15,19 +16,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const picture = find(".picture");
   const large = find(".large");
   const table = scaleTable(meta.signed ? "diverging" : "sequential", theme.mode);
-  const ink = new Uint32Array(table.length / 3).map(
-    (_, i) => ((255 << 24) | (table[3 * i + 2] << 16) | (table[3 * i + 1] << 8) | table[3 * i]) >>> 0
-  );
+  const paint = painterOf(pack, table);
 
-  state.tiles.clear();
-  if (state.layer !== meta.layer || state.picture !== meta.picture) {
+  state.atlas = null;
+  const source = [meta.network, meta.layer, meta.picture].join("|");
+  if (state.source !== source) {
     state.pin = meta.unit;
     state.hover = null;
     state.refit = state.channels !== channels || state.cells !== rows;
     [state.channels, state.cells] = [channels, rows];
     wall.scrollTop = 0;
   }
-  state.layer = meta.layer;
+  state.source = source;
   if (state.picture !== meta.picture) {
     state.picture = meta.picture;
     state.bitmap = null;
@@ -78,26 +78,19 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
 
   // ---- drawing -------------------------------------------------------------------------------------------------
-  function tile(channel) {
-    const known = state.tiles.get(channel);
-    if (known) return known;
-    const [from, to] = state.shared ? sharedLimits : limits(channel);
-    const last = ink.length - 1;
-    const scale = to > from ? last / (to - from) : 0;
-    const image = new ImageData(columns, rows);
-    const pixels = new Uint32Array(image.data.buffer);
-    const start = channel * rows * columns;
-    const colour = (value) => ink[Math.max(0, Math.min(last, Math.round((value - from) * scale)))];
-    if (meta.exact_maps) {
-      for (let i = 0; i < pixels.length; i++) pixels[i] = colour(maps.data[start + i]);
-    } else {
-      const step = (high.data[channel] - low.data[channel]) / 255;
-      const lookup = Uint32Array.from({ length: 256 }, (_, q) => colour(low.data[channel] + q * step));
-      for (let i = 0; i < pixels.length; i++) pixels[i] = lookup[maps.data[start + i]];
+  /** All maps side by side in one hidden canvas, a pixel for each cell: made once for each scale. */
+  function atlas() {
+    if (!state.atlas) {
+      const across = Math.ceil(Math.sqrt((channels * rows) / columns));
+      const image = new ImageData(across * columns, Math.ceil(channels / across) * rows);
+      const pixels = new Uint32Array(image.data.buffer);
+      for (let channel = 0; channel < channels; channel++) {
+        const offset = Math.floor(channel / across) * rows * image.width + (channel % across) * columns;
+        paint(channel, state.shared ? sharedLimits : limits(channel), pixels, offset, image.width);
+      }
+      state.atlas = { canvas: canvasOf(image), across };
     }
-    const made = canvasOf(image);
-    state.tiles.set(channel, made);
-    return made;
+    return state.atlas;
   }
 
   function layout(size = state.size) {
@@ -131,7 +124,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       g.lineTo(x + width, y + height);
       g.stroke();
     } else {
-      g.drawImage(tile(channel), x, y, width, height);
+      const { canvas, across } = atlas();
+      g.drawImage(canvas, (channel % across) * columns, Math.floor(channel / across) * rows, columns, rows, x, y, width, height);
     }
     if (chosen || under) {
       g.lineWidth = chosen ? 3 : 2;
@@ -189,18 +183,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
     g.clearRect(0, 0, across, down);
     let [from, to] = limits(channel);
     if (known) {
-      const [least, most] = extent(exact.data);
-      const top = Math.max(Math.abs(least), Math.abs(most));
+      const top = extent(exact.data).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
       [from, to] = meta.signed ? [-top, top] : [0, top];
-      g.drawImage(canvasOf(colourise(exact.data, 0, h, w, table, from, to)), 0, 0, across, down);
-    } else {
-      const shared = state.shared;
-      state.shared = false;
-      state.tiles.delete(channel);
-      g.drawImage(tile(channel), 0, 0, across, down);
-      state.tiles.delete(channel);
-      state.shared = shared;
     }
+    const base = [source, theme.mode, channel, known].join("|");
+    if (state.base !== base) {
+      state.base = base;
+      const image = new ImageData(w, h);
+      if (!known) paint(channel, [from, to], new Uint32Array(image.data.buffer), 0, w);
+      state.large = canvasOf(known ? colourise(exact.data, 0, h, w, table, from, to) : image);
+    }
+    g.drawImage(state.large, 0, 0, across, down);
     const point = state.hover && state.hover.channel === channel ? state.hover : state.pin;
     const size = [down / meta.rows, across / meta.columns];
     const { first, last } = reading(point);
@@ -343,7 +336,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   function change(values) {
     Object.assign(state, values);
-    state.tiles.clear();
+    state.atlas = null;
     state.order = order();
     tell();
     drawAll();
