@@ -208,7 +208,9 @@ def test_digits_and_the_frame(kernel: Page) -> None:
 def test_the_frame_is_dragged_without_a_message(kernel: Page) -> None:
     before = downloaded(kernel)  # this scrolls to the button, so it comes before the frame is measured
     frame = kernel.locator(".picture")
-    frame.scroll_into_view_if_needed()
+    # To the middle of the window: at its top the page's own bar would lie over the frame.
+    frame.evaluate("element => element.scrollIntoView({ block: 'center', behavior: 'instant' })")
+    frame.hover()
     box = frame.bounding_box()
     assert box
     seen = frames(kernel)
