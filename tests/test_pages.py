@@ -159,3 +159,25 @@ def test_another_visitors_upload_cannot_be_opened() -> None:
     assert not other.exception
     assert "no picture" in texts(other)
     assert "cl_picture" not in other.session_state
+
+
+def test_a_class_can_be_named_in_the_address() -> None:
+    at = open_page("gradcam", picture="dog", target="tabby")
+    chosen = [button.label for button in at.button if button.label.startswith("tabby")]
+    assert chosen and not at.exception and not at.error
+
+
+def test_an_unknown_class_gets_one_sentence() -> None:
+    at = open_page("gradcam", target="unicorn [x](http://example.org)")
+    assert not at.exception
+    said = [info.value for info in at.info if "There is no class" in info.value]
+    assert len(said) == 1 and "giant panda" in said[0]
+    assert "[x](" not in said[0], "a visitor's words are never read as Markdown"
+    at.run()
+    assert "There is no class" not in texts(at), "said once, not for ever"
+
+
+def test_a_layer_without_maps_gets_one_sentence() -> None:
+    at = open_page("gradcam", layer="no.such.layer")
+    assert not at.exception
+    assert "no operation or module" in texts(at)

@@ -23,6 +23,13 @@ def _index(text: str) -> int:
     return value
 
 
+def _class(text: str) -> str:
+    """A class by its index or its name, which the network on the page looks up."""
+    if not text.strip() or len(text) > 80 or not text.isprintable():
+        raise ValueError(text)
+    return text.strip()
+
+
 def _between(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         value = int(text)
@@ -59,7 +66,7 @@ PARAMETERS: dict[str, Parameter] = {
     "channel": Parameter(_index),
     "row": Parameter(_index),
     "column": Parameter(_index),
-    "target": Parameter(_index),
+    "target": Parameter(_class),
     "rival": Parameter(_index),
     "method": Parameter(_key, "gradcam"),
     "mode": Parameter(_key),

@@ -9,6 +9,7 @@ import streamlit as st
 
 import cnn_core as cc
 from ui import session
+from ui.text import plain
 
 ROOT = Path(__file__).resolve().parent.parent
 ICON = ROOT / "assets" / "icon.png"
@@ -67,4 +68,4 @@ def run() -> None:
         chosen.run()
     except cc.ConvLensError as error:
         # What a visitor can cause is said in a sentence, and the pickers above still work.
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")

@@ -11,6 +11,7 @@ import cnn_core as cc
 from ui import cached, models, pictures, session
 from ui.instruments.layers import layer_strip
 from ui.instruments.picker import Option, picker
+from ui.text import plain
 
 FORMATS = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"]
 _REFUSED = "cl_picture_refused"
@@ -67,7 +68,7 @@ def _take_file(widget: str) -> None:
         session.set("picture", pictures.add_upload(file.name, file.getvalue()))
         st.session_state.pop(_REFUSED, None)
     except cc.InvalidImage as error:
-        st.session_state[_REFUSED] = f"{error} The picture before stays."
+        st.session_state[_REFUSED] = f"{plain(str(error))} The picture before stays."
 
 
 def _forget_uploads() -> None:
@@ -95,7 +96,7 @@ def _picture_picker() -> cc.Picture:
         layout="thumbs",
         on_pick=_choose_picture,
     )
-    title = pictures.samples()[reference].title if reference in pictures.samples() else picture.name
+    title = pictures.samples()[reference].title if reference in pictures.samples() else plain(picture.name)
     st.caption(f"{title}, {picture.width} × {picture.height} pixels")
     for note in picture.notes:
         st.caption(f"It was {note}." if note[:1].islower() else note)
@@ -144,7 +145,7 @@ def layer_picker(
         try:
             resolved = network[wanted].name
         except cc.InvalidLayer as error:
-            st.info(f"{error} Shown instead: {chosen}.", icon=":material/layers:")
+            st.info(f"{plain(str(error))} Shown instead: {chosen}.", icon=":material/layers:")
             session.set("layer", None)
         else:
             if resolved in names:
@@ -163,11 +164,14 @@ def class_picker(bench: Bench, *, key: str = "target", label: str = "Class", n: 
     """Chips of the top predictions, and any other class by name; returns the class index, kept as `key`."""
     names = bench.classifier.class_names
     top = bench.trace.top(n)
-    chosen = session.get(key)
-    if chosen is not None and chosen >= len(names):
-        st.info(f"This network has {len(names)} classes, numbered from 0; there is no class {chosen}.")
-        session.set(key, None)
-        chosen = None
+    chosen: int | None = None
+    wanted = session.get(key)
+    if wanted is not None:
+        try:
+            chosen = bench.classifier.class_index(int(wanted) if str(wanted).isdecimal() else wanted)
+        except cc.UnknownClass as error:
+            st.info(f"{plain(str(error))} Shown instead: {top[0].name}.", icon=":material/label_off:")
+            session.set(key, None)
     if chosen is None:
         chosen = top[0].index
 
@@ -204,7 +208,7 @@ def class_picker(bench: Bench, *, key: str = "target", label: str = "Class", n: 
             label_visibility="collapsed",
             width=220,
         )
-    return int(chosen)
+    return chosen
 
 
 def share(probability: float) -> str:
