@@ -94,7 +94,7 @@ def _open(options: argparse.Namespace) -> tuple[cc.Classifier, cc.ModelInput]:
 def _models(options: argparse.Namespace) -> int:
     cards = cc.list_models()
     if options.json:
-        keys = ("key", "title", "family", "year", "n_parameters", "macs", "n_classes", "weights_name")
+        keys: tuple[str, ...] = ("key", "title", "family", "year", "n_parameters", "macs", "n_classes", "weights_name")
         keys += ("weights_available", "weights_note", "download_megabytes", "source")
         _print_json([{key: getattr(card, key) for key in keys} for card in cards])
         return 0
@@ -143,7 +143,7 @@ def _explain(options: argparse.Namespace) -> int:
     if options.rival is not None and options.target is None:
         raise cc.InvalidOption("--rather-than needs --class: name the class that is explained.")
     classifier, seen = _open(options)
-    target = _class(options.target) if options.rival is None else (_class(options.target), _class(options.rival))
+    target = options.target if options.rival is None else (options.target, options.rival)
     saliency = cc.explain(
         classifier,
         seen,
@@ -187,10 +187,6 @@ def _explain(options: argparse.Namespace) -> int:
 
 def _pixel(position: tuple[float, float]) -> str:
     return f"({position[0]:.1f}, {position[1]:.1f})"
-
-
-def _class(text: str | None) -> int | str | None:
-    return int(text) if text is not None and text.isdecimal() else text
 
 
 def _fetch(options: argparse.Namespace) -> int:

@@ -100,7 +100,9 @@ def _weights_note(key: str, entry: Any, found: Found | None) -> str:
     if key in SHIPPED and (found is None or found.shipped):
         return SHIPPED[key].note
     accuracy = entry.meta["_metrics"]["ImageNet-1K"]["acc@1"]
-    report = f"Trained on ImageNet by torchvision's authors, who report {accuracy:.1f} % of the validation pictures right"
+    report = (
+        f"Trained on ImageNet by torchvision's authors, who report {accuracy:.1f} % of the validation pictures right"
+    )
     if found is not None:
         return f"{report}. Found on this machine as {found.path.name}."
     return f"{report}. Not on this machine: a download of {entry.meta['_file_size']:.0f} MB, made only when you ask."

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InvalidCheckpoint, InvalidOption
 from .architectures import build_architecture, head_of
@@ -66,7 +66,7 @@ def load_checkpoint(
         class_names=names,
         weights="checkpoint",
         weights_note=note,
-        key=f"{architecture}:checkpoint:{_digest(state, names)}",
+        key=f"{architecture}:checkpoint:{_digest(module, names)}",
         device=device,
     )
 
@@ -81,7 +81,9 @@ def _count_classes(state: Mapping[str, Tensor], architecture: str) -> int:
         )
     shape = tuple(state[head].shape)
     if not shape or not 1 <= shape[0] <= _MAX_CLASSES:
-        raise InvalidCheckpoint(f"The last layer {head} has the shape {shape}, which gives no usable number of classes.")
+        raise InvalidCheckpoint(
+            f"The last layer {head} has the shape {shape}, which gives no usable number of classes."
+        )
     return shape[0]
 
 
@@ -89,16 +91,17 @@ def _names(class_names: Sequence[str] | None, n_classes: int, architecture: str)
     if class_names is not None:
         if isinstance(class_names, str) or len(class_names) != n_classes:
             count = "one string" if isinstance(class_names, str) else len(class_names)
-            raise InvalidOption(f"The checkpoint has {n_classes} classes, and class_names gives {count}. Give one for each.")
+            raise InvalidOption(
+                f"The checkpoint has {n_classes} classes, and class_names gives {count}. Give one for each."
+            )
         return tuple(str(name) for name in class_names)
     own = class_names_of(architecture)
     return own if len(own) == n_classes else tuple(f"class {index}" for index in range(n_classes))
 
 
-def _digest(state: Mapping[str, Tensor], names: tuple[str, ...]) -> str:
+def _digest(module: nn.Module, names: tuple[str, ...]) -> str:
     """Equal for equal weights and names, whatever file they came in."""
     digest = hashlib.sha256("\0".join(names).encode())
-    for name in sorted(state):
-        digest.update(name.encode())
-        digest.update(state[name].detach().to(torch.float32).contiguous().numpy().tobytes())
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode() + tensor.cpu().numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -70,7 +70,9 @@ class Classifier:
             return self._index_by_name(target.strip())
         index = int(target)
         if not 0 <= index < len(self.class_names):
-            raise UnknownClass(f"There is no class {index}: this network has the classes 0 to {len(self.class_names) - 1}.")
+            raise UnknownClass(
+                f"There is no class {index}: this network has the classes 0 to {len(self.class_names) - 1}."
+            )
         return index
 
     def _index_by_name(self, name: str) -> int:
@@ -78,10 +80,12 @@ class Classifier:
             return self._index_of[name]
         folded = name.casefold()
         exact = [i for i, other in enumerate(self.class_names) if other.casefold() == folded]
-        begins = exact or [i for i, other in enumerate(self.class_names) if folded and other.casefold().startswith(folded)]
+        begins = exact or [
+            i for i, other in enumerate(self.class_names) if folded and other.casefold().startswith(folded)
+        ]
         if len(begins) == 1:
             return begins[0]
-        if not begins and name.isdecimal():
+        if not begins and name.isdecimal() and len(name) < 10:  # Python itself refuses to read thousands of digits
             return self.class_index(int(name))
         if begins:
             some = ", ".join(f"{self.class_names[i]!r} ({i})" for i in begins[:5])
@@ -93,7 +97,7 @@ class Classifier:
 
 
 def pick_device(device: str | torch.device) -> torch.device:
-    """ "auto" is the first CUDA device where there is one, else the CPU.
+    """A device of this machine; "auto" is the first CUDA device where there is one, else the CPU.
 
     Raises InvalidOption for a device that torch does not know or this machine does not have.
     """

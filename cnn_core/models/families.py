@@ -38,7 +38,7 @@ def _row(
 
 
 def _flops(text: str) -> str:
-    """"1_6gf" -> "1.6 GF", "400mf" -> "400 MF": the multiply-adds that name a RegNet."""
+    """The multiply-adds that name a RegNet: "1_6gf" is "1.6 GF" and "400mf" is "400 MF"."""
     return f"{text[:-2].replace('_', '.')} {text[-2:].upper()}"
 
 

@@ -10,7 +10,13 @@ from ..preprocessing import Preprocessing
 
 # Mean and standard deviation of MNIST's 60,000 training pictures, as used throughout the literature.
 PREPROCESSING: Final = Preprocessing(
-    resize=28, crop=28, mean=(0.1307,), std=(0.3081,), interpolation="bilinear", channels=1, invert_light_background=True
+    resize=28,
+    crop=28,
+    mean=(0.1307,),
+    std=(0.3081,),
+    interpolation="bilinear",
+    channels=1,
+    invert_light_background=True,
 )
 
 

@@ -50,7 +50,8 @@ def _trained(card: ModelCard, device: str | torch.device) -> Classifier:
         fit(module, read_state_dict(found.path, _MAX_BYTES))
     except InvalidCheckpoint as error:
         raise WeightsUnavailable(
-            f"The weights of {card.title} in {found.path} cannot be used. Delete that file and fetch it again. ({error})"
+            f"The weights of {card.title} in {found.path} cannot be used ({str(error).rstrip('.')}). "
+            f"Delete that file and fetch it again."
         ) from error
     return Classifier(
         module,

@@ -91,10 +91,14 @@ def _plain(loaded: Any) -> dict[str, Tensor]:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]
     if not isinstance(loaded, Mapping) or not loaded:
-        raise InvalidCheckpoint("The file holds no weights by name. Save them with torch.save(model.state_dict(), path).")
+        raise InvalidCheckpoint(
+            "The file holds no weights by name. Save them with torch.save(model.state_dict(), path)."
+        )
     if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in loaded.items()):
         wrong = next(k for k, v in loaded.items() if not (isinstance(k, str) and isinstance(v, Tensor)))
-        raise InvalidCheckpoint(f"The file holds {str(wrong)[:60]!r}, which is no tensor. Save model.state_dict() alone.")
+        raise InvalidCheckpoint(
+            f"The file holds {str(wrong)[:60]!r}, which is no tensor. Save model.state_dict() alone."
+        )
     state = dict(loaded)
     for prefix in (p for _ in _WRAPPERS for p in _WRAPPERS):  # wrappers of wrappers, in any order
         if all(name.startswith(prefix) for name in state):
@@ -120,7 +124,9 @@ def fit(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     if missing or unexpected:
         raise InvalidCheckpoint(
             "The weights do not fit this architecture: "
-            + "; ".join(_few(what, names) for what, names in (("missing", missing), ("unexpected", unexpected)) if names)
+            + "; ".join(
+                _few(what, names) for what, names in (("missing", missing), ("unexpected", unexpected)) if names
+            )
             + "."
         )
     ready: dict[str, Tensor] = {}
@@ -135,7 +141,9 @@ def fit(module: nn.Module, state: Mapping[str, Tensor]) -> None:
                 f"and {tuple(wanted.shape)} is needed."
             )
         if not tensor.is_floating_point() or tensor.layout != torch.strided:
-            raise InvalidCheckpoint(f"{name} holds {str(tensor.dtype).removeprefix('torch.')}, not plain decimal numbers.")
+            raise InvalidCheckpoint(
+                f"{name} holds {str(tensor.dtype).removeprefix('torch.')}, not plain decimal numbers."
+            )
         # A copy of its own: half precision becomes float32, and no tensor shares memory with another or with the file.
         ready[name] = tensor.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
         if not torch.isfinite(ready[name]).all():

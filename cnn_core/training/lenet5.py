@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..assets import ASSETS
+from ..models.architectures import allocate, build_architecture
 from ..models.initialise import initialise
-from ..models.lenet5 import PREPROCESSING, LeNet5
+from ..models.lenet5 import PREPROCESSING
 from .data import Split, load_digits
 
 SEED: Final = 0
@@ -33,8 +34,10 @@ def to_tensors(split: Split) -> tuple[Tensor, Tensor]:
 def train(pictures: Tensor, labels: Tensor) -> nn.Module:
     """Adam under a one-cycle schedule (Smith 2018), every random choice drawn from one seeded generator."""
     generator = torch.Generator().manual_seed(SEED)
-    model = LeNet5()
+    model = build_architecture("lenet5", trained=False)
+    allocate(model)
     initialise(model, generator)
+    model.requires_grad_(True).train()
     steps = EPOCHS * -(-len(pictures) // BATCH_SIZE)
     optimiser = torch.optim.Adam(model.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_LEARNING_RATE, total_steps=steps)
