@@ -44,6 +44,10 @@ _HOMES: dict[str, str] = {
     "explain": "saliency",
     "LogitLedger": "decision",
     "logit_ledger": "decision",
+    "Trail": "trail",
+    "follow": "trail",
+    "ScrambleTest": "effective_field",
+    "scramble": "effective_field",
     "ChangePicture": "interventions",
     "EditBias": "interventions",
     "EditKernel": "interventions",
@@ -74,8 +78,10 @@ __all__ = [
     "Preprocessing",
     "ReceptiveField",
     "SaliencyMap",
+    "ScrambleTest",
     "SwitchOff",
     "Trace",
+    "Trail",
     "UnitExplanation",
     "UnknownClass",
     "UnknownMethod",
@@ -84,6 +90,7 @@ __all__ = [
     "explain",
     "explain_unit",
     "fetch_weights",
+    "follow",
     "intervene",
     "list_models",
     "load_checkpoint",
@@ -92,11 +99,13 @@ __all__ = [
     "logit_ledger",
     "receptive_field",
     "saliency_methods",
+    "scramble",
     "trace",
 ]
 
 if TYPE_CHECKING:
     from .decision import LogitLedger, logit_ledger
+    from .effective_field import ScrambleTest, scramble
     from .errors import (
         ConvLensError,
         InvalidCheckpoint,
@@ -116,6 +125,7 @@ if TYPE_CHECKING:
     from .operations import UnitExplanation, explain_unit
     from .saliency import MethodCard, SaliencyMap, explain, saliency_methods
     from .tracing import Trace, trace
+    from .trail import Trail, follow
 
 
 def __getattr__(name: str) -> Any:

@@ -137,7 +137,19 @@ def receptive_field(source: Classifier | Network, operation: str | Operation) ->
         sights[current.name] = _sight(current, network, sights)
         if current.name == last.name:
             break
-    sight = sights[last.name]
+    return _field(sights[last.name], network)
+
+
+def receptive_fields(source: Classifier | Network) -> dict[str, ReceptiveField]:
+    """The receptive field of every operation by its name, in the network's order, from one walk through the graph."""
+    network: Network = getattr(source, "network", None) or cast("Network", source)
+    sights: dict[str, _Sight] = {}
+    for current in network.operations:
+        sights[current.name] = _sight(current, network, sights)
+    return {name: _field(sight, network) for name, sight in sights.items()}
+
+
+def _field(sight: _Sight, network: Network) -> ReceptiveField:
     height, width = _map_size(network.operations[0]) or (1, 1)
     return ReceptiveField(
         size=(sight.rows.size, sight.columns.size),

@@ -26,6 +26,7 @@ __all__ = [
     "Terms",
     "Unit",
     "UnitExplanation",
+    "checked_index",
     "explain_unit",
     "get_kind",
     "operation_kinds",
@@ -45,7 +46,7 @@ def explain_unit(
     network = classifier.network
     opened = network[operation if isinstance(operation, str) else operation.name]
     activation = trace.activation(opened.name)
-    place = _checked_index(index, activation.shape, opened.name)
+    place = checked_index(index, activation.shape, opened.name)
     unit = Unit(
         operation=opened,
         index=place,
@@ -58,7 +59,8 @@ def explain_unit(
     return get_kind(opened.kind).explain(unit)
 
 
-def _checked_index(index: Any, shape: tuple[int, ...], name: str) -> tuple[int, ...]:
+def checked_index(index: Any, shape: tuple[int, ...], name: str) -> tuple[int, ...]:
+    """The index of one value of an activation of this shape, as plain integers; InvalidUnit where it is none."""
     size = "×".join(str(n) for n in shape)
     wanted = f"The activation of {name!r} is {size}: give {len(shape)} whole number{'s' if len(shape) > 1 else ''}"
     try:
