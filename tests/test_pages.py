@@ -86,7 +86,7 @@ def test_missing_weights_are_a_choice(key: str, monkeypatch: pytest.MonkeyPatch,
     at.run()
     assert not at.exception
     assert "random weights" in texts(at)
-    assert at.query_params["weights"] == ["random"]
+    assert at.query_params["weights"] == "random"
 
 
 ODD = {
@@ -134,7 +134,7 @@ def test_an_address_reproduces_the_choice_and_follows_it() -> None:
     assert at.session_state["cl_picture"] == "koala"
     assert at.session_state["cl_model"] == "squeezenet1_1"
     # A module's path is kept as the operation that ends it.
-    assert at.query_params["model"] == ["squeezenet1_1"]
+    assert at.query_params["model"] == "squeezenet1_1"
     assert "koala" in at.query_params["picture"]
 
 

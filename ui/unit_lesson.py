@@ -70,7 +70,7 @@ def _unit(bench: widgets.Bench, layer: cc.Operation) -> None:
     index = _index(bench, layer)
     explanation = cc.explain_unit(bench.classifier, bench.trace, layer, index)
     top = explanation.ranked(len(explanation.terms))[0]
-    _guess(bench, layer, index, top)
+    _guess(bench, layer, index)
 
     def open_unit(channel: int, row: int, column: int) -> None:
         channels, rows, columns = layer.output_shape
@@ -92,8 +92,18 @@ def channel_name(bench: widgets.Bench, layer: cc.Operation, channel: int) -> str
     return f"in {channel}"
 
 
-def _guess(bench: widgets.Bench, layer: cc.Operation, index: tuple[int, int, int], top: tuple[Term, ...]) -> None:
-    """Three input channels as pictures with their window: which adds most to this unit, in size?"""
+def _elsewhere(layer: cc.Operation, index: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The unit half the map away in both directions: the question must not be answered by the unit on the screen."""
+    channel, row, column = index
+    _, rows, columns = layer.output_shape
+    return channel, (row + rows // 2) % rows, (column + columns // 2) % columns
+
+
+def _guess(bench: widgets.Bench, layer: cc.Operation, shown: tuple[int, int, int]) -> None:
+    """Three input channels as pictures with their window: which adds most to another unit of this channel, in size?"""
+    index = _elsewhere(layer, shown)
+    explanation = cc.explain_unit(bench.classifier, bench.trace, layer, index)
+    top = explanation.ranked(len(explanation.terms))[0]
     if len(top) < 3:
         st.caption("This filter reads one channel only, so there is nothing to rank." if len(top) == 1 else "")
         return
@@ -121,7 +131,7 @@ def _guess(bench: widgets.Bench, layer: cc.Operation, index: tuple[int, int, int
             lesson.reveal(
                 chosen,
                 str(top[0].source_index[0]),
-                f"Their contributions: {sizes}. A bright window alone is not enough: the kernel decides what counts.",
+                f"Their contributions: {sizes}. A strong window alone is not enough: the kernel decides what counts.",
             )
 
 

@@ -158,7 +158,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     graph.replaceChildren(svg);
     mark();
   }
-  const fitting = () => Math.max(0.8, Math.min(1, (graph.clientWidth - 8) / layoutOf(tree, operations, state.open).width));
+  const fitting = () => legibleZoom((graph.clientWidth - 8) / layoutOf(tree, operations, state.open).width);
 
   /** Light the card that is pointed at, what feeds it, and what it feeds; only what changes is touched. */
   function mark() {

@@ -58,3 +58,8 @@ function cut(text, font, room) {
   while (length > 1 && RULER.measureText(`${text.slice(0, length)}…`).width > room) length--;
   return `${text.slice(0, length)}…`;
 }
+
+/** All at once where it stays legible; a longer graph is scrolled at a readable size instead. */
+function legibleZoom(scale) {
+  return scale < 0.66 ? 0.8 : Math.min(1, scale);
+}
