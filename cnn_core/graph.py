@@ -74,6 +74,7 @@ def _meta_twin(module: nn.Module) -> nn.Module:
     for store in ("_parameters", "_buffers"):
         state[store] = {k: None if t is None else _meta_tensor(t) for k, t in state[store].items()}
     state["_parameters"] = {k: None if t is None else nn.Parameter(t, False) for k, t in state["_parameters"].items()}
+    state["_forward_hooks"], state["_forward_pre_hooks"] = {}, {}
     state["_modules"] = {k: None if m is None else _meta_twin(m) for k, m in state["_modules"].items()}
     return twin
 

@@ -1,0 +1,70 @@
+"""Every convolutional classifier of torchvision: the trace is the module's own output, and its numbers come apart."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from cnn_core.operations import explain_unit
+from cnn_core.tracing import trace
+
+from .torchvision_networks import EVERY_CNN, bench, least_size, noise_picture, on_meta, with_random_weights
+
+# The kinds named in the acceptance of this step; every network is asked about every kind that it has, known or not.
+N_UNITS = 50
+
+
+@pytest.fixture(autouse=True)
+def one_thread_and_tidy() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+    gc.collect()  # the largest of these networks has 2.6 GB of weights
+
+
+def test_none_is_left_out() -> None:
+    assert len(EVERY_CNN) >= 68
+    families = "alexnet convnext densenet efficientnet googlenet inception mnasnet mobilenet regnet resnet resnext"
+    for family in [*families.split(), "shufflenet", "squeezenet", "vgg", "wide_resnet"]:
+        assert any(name.startswith(family) for name in EVERY_CNN)
+
+
+@pytest.mark.parametrize("name", EVERY_CNN)
+def test_trace_and_arithmetic(name: str) -> None:
+    size = least_size(name)
+    module = with_random_weights(on_meta(name), size)
+    picture = noise_picture(size, size)
+    with torch.no_grad():
+        expected = module(picture.tensor)[0].numpy()  # before the graph is built: still in place where torchvision is
+    subject = bench(module, (3, size, size))
+    traced = trace(subject, picture)  # type: ignore[arg-type]
+    # The same functions on the same numbers, so equal bits are expected; 1e-5 allows for another order of sums.
+    assert np.abs(traced.logits - expected).max() <= 1e-5 * max(1.0, float(np.abs(expected).max()))
+
+    operations = subject.network.operations
+    assert [o.name for o in operations if o.kind == "other"] == []
+    rng = np.random.default_rng(0)
+    # At least one unit of every operation, and at least 50 in all.
+    chosen = [*operations, *rng.choice(np.array(operations, dtype=object), max(0, N_UNITS - len(operations)))]
+    activations = traced.activations([o.name for o in operations])
+    alive = 0
+    for operation in chosen:
+        shape = activations[operation.name].shape
+        assert shape == operation.output_shape
+        index = tuple(int(rng.integers(n)) for n in shape)
+        explained = explain_unit(subject, traced, operation, index)  # type: ignore[arg-type]
+        assert explained.value == activations[operation.name][index]
+        # 1e-4 is the promise to the visitor: float32 sums of up to 25,088 products against float64 ones.
+        assert explained.checked and explained.relative_error <= 1e-4, (operation, explained)
+        assert explained.matches
+        alive += explained.value != 0
+    # ReLUs make half of some operations' values zero; with fewer alive the test would compare zeros with zeros.
+    assert alive >= 0.6 * len(chosen)
+    spread = [float(activations[o.name].std()) for o in operations if o.kind in ("conv2d", "add", "batch_norm2d")]
+    assert min(spread) > 1e-3
+    assert max(spread) < 1e6
