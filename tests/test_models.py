@@ -1,4 +1,4 @@
-"""The catalogue says what is true, and models load with the weights, the preprocessing and the names they should have."""
+"""The catalogue says what is true; models load with the weights, preprocessing and class names that they should have."""
 
 from __future__ import annotations
 
