@@ -18,6 +18,10 @@ DEUTERANOPE = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02
 PROTANOPE = np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]])
 
 
+def _hex(colour: np.ndarray) -> str:
+    return "#" + bytes(colour.tolist()).hex().upper()
+
+
 def _linear(table: np.ndarray) -> np.ndarray:
     srgb = table / 255.0
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
@@ -47,7 +51,7 @@ def test_scales_rise_in_luminance_for_every_eye(table: palette.Table, eye: np.nd
 
 @pytest.mark.parametrize("table", [palette.SEQUENTIAL, palette.EVIDENCE], ids=["sequential", "evidence"])
 def test_scales_are_even_to_the_eye(table: palette.Table) -> None:
-    lightness = np.array([palette.oklab("#%02X%02X%02X" % tuple(colour))[0] for colour in table[::15]])
+    lightness = np.array([palette.oklab(_hex(colour))[0] for colour in table[::15]])
     steps = np.diff(lightness)
     # 18 equal steps; a byte is about 0.004 in OKLab lightness at the dark end, so 0.012 is three roundings.
     assert np.allclose(steps, steps.mean(), atol=0.012)
@@ -56,7 +60,7 @@ def test_scales_are_even_to_the_eye(table: palette.Table) -> None:
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_zero_of_the_diverging_scale_is_the_page(mode: palette.Mode) -> None:
     table = palette.DIVERGING_LIGHT if mode == "light" else palette.DIVERGING_DARK
-    assert "#%02X%02X%02X" % tuple(table[127]) == palette.COLOURS[mode]["page"]
+    assert _hex(table[127]) == palette.COLOURS[mode]["page"]
     # Blue below, orange above: the signs differ in hue for every eye, since blue keeps its own channel.
     assert table[40][2] > table[40][0] and table[214][0] > table[214][2]
 
