@@ -51,7 +51,7 @@ def gradient_figure(stacks: Sequence[GradientNorms], mode: Mode) -> go.Figure:
         **_layout(mode), height=420, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
     )
     for axes in (figure.update_xaxes, figure.update_yaxes):
-        axes(gridcolor=colours["line"], zeroline=False)
+        axes(gridcolor=colours["line"], zeroline=False, automargin=True, title_standoff=12)
     figure.update_xaxes(
         title="layer (1 is next to the picture)",
         dtick=1 if len(layers) < 8 else len(layers) // 4,
@@ -91,9 +91,11 @@ def change_figure(changes: Sequence[Change], trials: Literal["shifts", "noises"]
         hovertemplate="one trial: %{x:.2f} %<extra></extra>",
     )
     figure.update_layout(**_layout(mode), height=250, showlegend=False, bargap=0.3)
-    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ", tickfont={"size": 13})
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ", automargin=True)
     figure.update_xaxes(
         title="relative change of the maps",
+        title_standoff=12,
+        automargin=True,
         ticksuffix=" %",
         range=[0, 1.06 * max(max(values) for values in percents)],
         gridcolor=colours["line"],

@@ -14,14 +14,16 @@ session.bind("row", "column")
 preprocessing = bench.classifier.card.preprocessing
 
 
+def keep(pixel: Pixel | None) -> None:
+    session.set("row", None if pixel is None else pixel.row)
+    session.set("column", None if pixel is None else pixel.column)
+
+
 @st.fragment
 def instrument() -> None:
     row, column = session.get("row"), session.get("column")
-    before = None if row is None or column is None else Pixel(row, column)
-    after = pixels(bench.picture, bench.model_input, preprocessing.resize, pinned=before, key="pixels")
-    if after != before:
-        session.set("row", after.row if after else None)
-        session.set("column", after.column if after else None)
+    pinned = None if row is None or column is None else Pixel(row, column)
+    pixels(bench.picture, bench.model_input, preprocessing.resize, pinned=pinned, key="pixels", on_pin=keep)
 
 
 def number(value: float) -> str:

@@ -59,11 +59,14 @@ def activation_section() -> cc.Operation:
         because=f"{zeros:.1%} of the {shape} numbers that leave {layer.name} ({layer.short_title}) are exactly zero on "
         f"this picture. {cut} Other layers differ: pick one.",
     )
-    channel = channel_of(layer)
-    clicked = activation(bench.trace, layer, network[layer.inputs[0]].title, channel, key="activation")
-    if clicked != channel:
-        session.set("channel", clicked)
-        st.rerun(scope="fragment")
+    activation(
+        bench.trace,
+        layer,
+        network[layer.inputs[0]].title,
+        channel_of(layer),
+        key="activation",
+        on_channel=lambda channel: session.set("channel", channel),
+    )
     return layer
 
 

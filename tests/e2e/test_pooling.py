@@ -203,3 +203,15 @@ def test_a_layer_of_many_channels_is_leafed_through(new_page: NewPage) -> None:
     expect(root.locator(".readout")).to_contain_text("Row 2, column 5:")
     assert float(root.get_attribute("data-after") or "nan") == pytest.approx(after[2, 5], rel=1e-4, abs=1e-3)
     assert_no_complaints(page)
+
+
+def test_a_channel_chosen_by_the_page_is_no_click(new_page: NewPage) -> None:
+    """Each picture has its own first channel; coming from one picture must not force its channel on the next."""
+    page = new_page("pooling")
+    opened(page, ".ac", ".zeros")
+    page.locator('[data-testid="stSidebar"]').get_by_role("radio").nth(1).click()
+    page.wait_for_function("location.search.includes('picture=')")
+    settled(page)
+    opened(page, ".ac", ".zeros")
+    assert "channel=" not in page.url
+    assert_no_complaints(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,9 +31,15 @@ class Pixel:
 
 
 def pixels(
-    picture: cc.Picture, model_input: cc.ModelInput, resize: int, *, pinned: Pixel | None, key: str
-) -> Pixel | None:
-    """Mount the instrument and return the pixel that is pinned, or None.
+    picture: cc.Picture,
+    model_input: cc.ModelInput,
+    resize: int,
+    *,
+    pinned: Pixel | None,
+    key: str,
+    on_pin: Callable[[Pixel | None], None],
+) -> None:
+    """Mount the instrument; `on_pin` is called with the pixel that was pinned, or with None when it was freed.
 
     `resize` is the shorter side after the resize. The tensor itself is sent, once, and the browser compares all of
     its numbers with those that it computes from the bytes.
@@ -63,8 +70,16 @@ def pixels(
         seen=model_input.shown_rgb,
         tensor=model_input.tensor[0].numpy(),
     )
-    pin = components.mount("pixels", key=key, data=data, state={"pin": _pin(pinned)}).pin
-    return None if pin is None else Pixel(int(pin["row"]), int(pin["column"]))
+
+    def changed() -> None:
+        message = st.session_state[key].get("pin") or {}
+        row, column = message.get("row"), message.get("column")
+        if isinstance(row, int) and isinstance(column, int) and 0 <= row < crop_height and 0 <= column < crop_width:
+            on_pin(Pixel(row, column))
+        elif message.get("free"):
+            on_pin(None)
+
+    components.mount("pixels", key=key, data=data, triggers={"pin": changed})
 
 
 def _start(digest: str, pinned: Pixel | None) -> list[int] | None:
@@ -75,10 +90,6 @@ def _start(digest: str, pinned: Pixel | None) -> list[int] | None:
         st.session_state[_START] = kept
     start: list[int] | None = kept[1]
     return start
-
-
-def _pin(pixel: Pixel | None) -> dict[str, int] | None:
-    return None if pixel is None else {"row": pixel.row, "column": pixel.column}
 
 
 def _small(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
 
 from ui import components
@@ -19,8 +21,19 @@ CHANNELS_SHOWN = 64
 _THUMBNAIL = 34
 
 
-def activation(trace: cc.Trace, operation: cc.Operation, source_title: str, channel: int, *, key: str) -> int:
-    """Mount one channel of an activation function, before and after; returns the channel that was clicked."""
+def activation(
+    trace: cc.Trace,
+    operation: cc.Operation,
+    source_title: str,
+    channel: int,
+    *,
+    key: str,
+    on_channel: Callable[[int], None],
+) -> None:
+    """Mount one channel of an activation function, before and after.
+
+    `on_channel` is called with the channel that was clicked before the page (or fragment) runs again.
+    """
     source = operation.inputs[0]
     after = trace.activation(operation.name)
     first = channel - channel % CHANNELS_SHOWN
@@ -40,8 +53,13 @@ def activation(trace: cc.Trace, operation: cc.Operation, source_title: str, chan
         after=after[channel],
         thumbs=_thumbnails(after[first : first + CHANNELS_SHOWN]),
     )
-    chosen = components.mount("activation", key=key, data=data, state={"channel": channel}).channel
-    return channel if chosen is None else int(chosen)
+
+    def changed() -> None:
+        chosen = st.session_state[key].get("channel")
+        if isinstance(chosen, int) and 0 <= chosen < len(after):
+            on_channel(chosen)
+
+    components.mount("activation", key=key, data=data, triggers={"channel": changed})
 
 
 def own_pooling(trace: cc.Trace, operation: cc.Operation, rule: PoolingRule, channel: int, *, key: str) -> None:

@@ -55,7 +55,7 @@ function prepare(S, data) {
   S.focus = meta.channel;
 }
 
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".ac");
   const q = (selector) => root.querySelector(selector);
   const S = stateOf(parentElement, () => ({ row: NaN, column: NaN, pinned: false }));
@@ -79,7 +79,7 @@ export default function ({ data, parentElement, setStateValue }) {
   for (const [selector, target] of [[".fewer", meta.first - 1], [".more", lastShown + 1]]) {
     q(selector).hidden = thumbs.shape[0] === meta.channels;
     q(selector).disabled = target < 0 || target >= meta.channels;
-    q(selector).onclick = () => setStateValue("channel", target);
+    q(selector).onclick = () => setTriggerValue("channel", target);
   }
 
   // --- the strip of channels ------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ export default function ({ data, parentElement, setStateValue }) {
     if (k !== null && k !== S.focus) { S.focus = k; drawChannels(); }
   };
   q(".channels").onpointerleave = () => { S.focus = meta.channel; drawChannels(); };
-  const open = (k) => { if (k !== null && k !== meta.channel) setStateValue("channel", k); };
+  const open = (k) => { if (k !== null && k !== meta.channel) setTriggerValue("channel", k); };
   q(".channels").onclick = (event) => open(channelAt(event));
   q(".channels").onkeydown = (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -perRow, ArrowDown: perRow }[event.key];

@@ -111,7 +111,7 @@ function cross(context, x, y) {
   context.stroke();
 }
 
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".px");
   const q = (selector) => root.querySelector(selector);
   const S = stateOf(parentElement, () => ({ row: NaN, column: NaN, pinned: false, loupeMode: "colour", planeMode: "light" }));
@@ -314,7 +314,7 @@ export default function ({ data, parentElement, setStateValue }) {
   function pin(on) {
     S.pinned = on;
     refresh();
-    setStateValue("pin", on ? { row: S.row, column: S.column } : null);
+    setTriggerValue("pin", on ? { row: S.row, column: S.column } : { free: true });
   }
   const cellOf = (event, canvas) => {
     const box = canvas.getBoundingClientRect();
