@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import statistics
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 import cnn_core as cc
-from tests import browser
+from tests import browser, server
 from ui.instruments import featuremaps
 
 from .report import Report, Row
@@ -52,7 +44,7 @@ _PICK = """async (index) => {
 
 def measure(*, quick: bool = False) -> Report:
     """The median time from pick to paint over MobileNetV2's layers, and the payload's size."""
-    with _server() as url:
+    with tempfile.TemporaryDirectory() as folder, server.running(Path(folder) / "server.log") as url:
         times = layer_times(url, rounds=1 if quick else 3)
     size = payload_bytes() / 1000
     return Report(
@@ -111,33 +103,3 @@ def layer_times(url: str, *, rounds: int = 3, every: int = 5) -> list[float]:
                     times.append(took)
         chrome.close()
     return times
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    command += ["--server.headless", "true"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ}
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2):
-                    break
-            except (urllib.error.URLError, OSError):
-                if time.monotonic() > deadline or process.poll() is not None:
-                    raise RuntimeError("The server did not start.") from None
-                time.sleep(0.2)
-        yield url
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()

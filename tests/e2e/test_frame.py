@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -16,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 import cnn_core as cc
-from tests.e2e import conftest
+from tests import server
 from tests.e2e.conftest import PHONE, NewPage, assert_no_complaints, frames, overflow, settled
 from ui import shell
 
@@ -80,42 +76,16 @@ def test_pages_fit_a_phone_and_complain_of_nothing(new_page: NewPage, key: str, 
 
 
 def test_a_deep_link_on_a_fresh_server_opens_its_page(chrome: Browser, tmp_path: Path) -> None:
-    port = conftest._free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        "app.py",
-        "--server.port",
-        str(port),
-        "--server.headless",
-        "true",
-    ]
-    log = tmp_path / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=conftest.ROOT, stdout=output, stderr=subprocess.STDOUT, env={**os.environ}
-        )
-        try:
-            start = time.monotonic()
-            conftest._wait_until_healthy(url, process, log)
-            healthy = time.monotonic() - start
-            page = chrome.new_page()
-            page.goto(f"{url}/features?layer=features.3&picture=koala")
-            expect(page.get_by_role("heading", name="Feature maps", level=1)).to_be_visible(timeout=60_000)
-            settled(page)
-            page.get_by_text("features.3").first.wait_for(timeout=60_000)
-            # The navigation is the new one, for this visitor and for the next.
-            page.goto(url)
-            expect(page.get_by_role("heading", name="See inside a convolutional network")).to_be_visible()
-            page.close()
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-    # Generous for a busy machine; what matters is that the server does not wait for torch and a model.
-    assert healthy < 30
+    with server.running(tmp_path / "server.log") as url:
+        page = chrome.new_page()
+        page.goto(f"{url}/features?layer=features.3&picture=koala")
+        expect(page.get_by_role("heading", name="Feature maps", level=1)).to_be_visible(timeout=60_000)
+        settled(page)
+        page.get_by_text("features.3").first.wait_for(timeout=60_000)
+        # The navigation is the new one, for this visitor and for the next.
+        page.goto(url)
+        expect(page.get_by_role("heading", name="See inside a convolutional network")).to_be_visible()
+        page.close()
 
 
 def test_health(server_url: str) -> None:
