@@ -130,7 +130,8 @@ class _Builder:
                 self.constants[node] = node.args[0]
                 return
             raise ValueError("The forward pass takes more than one argument.")
-        self.shapes[node] = torch.empty((_BATCH, *self.input_shape), device="meta")
+        dtype = next((p.dtype for p in self.root.parameters() if p.is_floating_point()), torch.float32)
+        self.shapes[node] = torch.empty((_BATCH, *self.input_shape), device="meta", dtype=dtype)
         self._add_step(node, "input", _Method("alias"), (), {})
         self._remember("input", get_kind("input"), Call({}, (), (), self.input_shape, {}), (), _Found())
 

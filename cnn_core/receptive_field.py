@@ -14,6 +14,7 @@ is 0.5 less.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -52,10 +53,20 @@ class ReceptiveField:
         return (top, left, bottom, right)
 
     def clipped_box(self, row: int = 0, column: int = 0) -> tuple[float, float, float, float]:
-        """The part of a cell's box that lies in the picture: (top, left, bottom, right), half-open."""
+        """The part of a cell's box that lies in the picture: (top, left, bottom, right), half-open.
+
+        Nothing outside can matter. At the far edges the last few pixels inside may not matter either: those that a
+        stride left over.
+        """
         top, left, bottom, right = self.box(row, column)
         height, width = self.input_size
         return (max(top, 0), max(left, 0), min(bottom, height), min(right, width))
+
+    def pixel_box(self, row: int = 0, column: int = 0) -> tuple[int, int, int, int]:
+        """The whole pixels of the picture that a cell's box touches; empty, not inverted, where it lies in padding."""
+        top, left, bottom, right = self.clipped_box(row, column)
+        first = math.floor(top), math.floor(left)
+        return (*first, max(first[0], math.ceil(bottom)), max(first[1], math.ceil(right)))
 
     @property
     def naive_shift(self) -> tuple[float, float]:
