@@ -1,4 +1,4 @@
-"""The catalogue says what is true; models load with the weights, preprocessing and class names that they should have."""
+"""The catalogue says what is true; models load with the weights, preprocessing and class names that they should."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def test_measured_batch_norms_give_normalised_maps_on_the_pictures_that_were_mea
     from cnn_core.models.loading import _photographs
 
     classifier = cc.load_model("resnet18", weights="random", device="cpu")
-    maps = classifier.module.bn1(classifier.module.conv1(_photographs(classifier.card.preprocessing)))
+    maps = classifier.module.bn1(classifier.module.conv1(_photographs(classifier.card)))
     # Biased against unbiased variance (n = 50,176) and BatchNorm's epsilon: both far below 1e-3.
     assert float(maps.mean(dim=(0, 2, 3)).abs().max()) < 1e-3
     assert float((maps.var(dim=(0, 2, 3)) - 1).abs().max()) < 1e-3

@@ -9,7 +9,6 @@ import torch
 
 from ..errors import InvalidCheckpoint, InvalidOption, WeightsUnavailable
 from ..images import load_image
-from ..preprocessing import Preprocessing
 from ..samples import list_samples
 from .architectures import allocate, build_architecture
 from .card import ModelCard
@@ -21,8 +20,9 @@ from .weights import FOLDER_VARIABLE, entries, file_name, find
 
 # The largest file of torchvision is RegNetY 128 GF with 2.4 GB.
 _MAX_BYTES: Final = 4 * 2**30
-# Large enough for every architecture's deepest maps, small enough to be quick.
+# Large enough for every architecture's deepest maps, and smaller only where the pass would take half a minute.
 _MEASURED_SIDE: Final = 224
+_MEASURED_MACS: Final = 100e9
 _MEASURED_PICTURES: Final = ("bison", "cow", "owl", "horse")
 
 
@@ -80,7 +80,7 @@ def _random(card: ModelCard, device: str | torch.device, seed: int) -> Classifie
     allocate(module)
     initialise(module, torch.Generator().manual_seed(seed))
     if card.key != "lenet5":  # which has no batch norm, and reads no photographs
-        measure_batch_norms(module, _photographs(card.preprocessing))
+        measure_batch_norms(module, _photographs(card))
     return Classifier(
         module,
         card,
@@ -92,9 +92,11 @@ def _random(card: ModelCard, device: str | torch.device, seed: int) -> Classifie
     )
 
 
-def _photographs(preprocessing: Preprocessing) -> torch.Tensor:
-    """A small batch of the sample photographs: float32 (N, 3, side, side)."""
-    side = min(preprocessing.crop, _MEASURED_SIDE)
-    small = replace(preprocessing, resize=side, crop=side)
+def _photographs(card: ModelCard) -> torch.Tensor:
+    """A small batch of the sample photographs, as small as its cost asks: float32 (N, 3, side, side)."""
+    crop = card.preprocessing.crop
+    affordable = crop * (_MEASURED_MACS / len(_MEASURED_PICTURES) / (card.macs or 1)) ** 0.5
+    side = int(min(crop, _MEASURED_SIDE, affordable))
+    small = replace(card.preprocessing, resize=side, crop=side)
     paths = {sample.key: sample.path for sample in list_samples()}
     return torch.cat([small.apply(load_image(paths[key])).tensor for key in _MEASURED_PICTURES])
