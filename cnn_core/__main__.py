@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import cnn_core as cc
+from cnn_core.errors import quote
 
 BAD_INPUT = 2
 
@@ -26,16 +28,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         run: Callable[[argparse.Namespace], int] = options.run
-        return run(options)
+        code = run(options)
+        sys.stdout.flush()
+        return code
     except cc.ConvLensError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return _fail(str(error), BAD_INPUT)
+    except BrokenPipeError:  # whoever reads the output, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
-        return BAD_INPUT
+        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}.", BAD_INPUT)
     except KeyboardInterrupt:
-        print("error: stopped.", file=sys.stderr)
-        return 130
+        return _fail("stopped.", 130)
+
+
+def _fail(message: str, code: int) -> int:
+    print("error:", " ".join(message.split()), file=sys.stderr)  # a name with a line break is one line, too
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,15 +89,15 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return value
+    if not (text.isdecimal() and len(text) < 10 and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"{quote(text)} is not a whole number from 1 up")
+    return int(text)
 
 
 def _open(options: argparse.Namespace) -> tuple[cc.Classifier, cc.ModelInput]:
+    picture = cc.load_image(options.image)  # first, since a wrong path is said at once and a model takes a while
     classifier = cc.load_model(options.model, weights=options.weights, device=options.device)
-    return classifier, classifier.preprocess(cc.load_image(options.image))
+    return classifier, classifier.preprocess(picture)
 
 
 def _models(options: argparse.Namespace) -> int:

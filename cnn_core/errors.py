@@ -46,6 +46,12 @@ class InvalidOption(ConvLensError):
     """An option has a value that is not offered, or options contradict each other."""
 
 
+def quote(text: object, *, limit: int = 60) -> str:
+    """What somebody gave, in quotation marks on one line, cut short after `limit` characters."""
+    given = str(text)
+    return repr(given if len(given) <= limit else given[: limit - 1] + "…")
+
+
 def suggest(wanted: str, valid: Iterable[str], *, limit: int = 5) -> str:
     """The end of an error message: the closest valid names, or the first few where none is close.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import random
+import re
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -16,7 +18,7 @@ from safetensors.torch import save
 import cnn_core as cc
 from cnn_core.models.architectures import build_architecture
 from cnn_core.models.lenet5 import LeNet5
-from cnn_core.models.state_dicts import fit
+from cnn_core.models.state_dicts import fit, read_state_dict
 
 State = dict[str, torch.Tensor]
 
@@ -93,6 +95,18 @@ def test_class_names(lenet: torch.nn.Module) -> None:
     with pytest.raises(cc.InvalidOption, match="one string"):
         load(raw, class_names="abcd")
     assert load(saved(LeNet5().state_dict())).class_names[7] == "7"  # as many as the architecture has
+
+
+def test_a_name_that_two_classes_have_is_not_guessed(lenet: torch.nn.Module) -> None:
+    classifier = load(saved(lenet.state_dict()), class_names=["crane", "3", "Crane", "crane"])
+    with pytest.raises(
+        cc.UnknownClass, match=r"Several classes fit 'crane': 'crane' \(0\), 'Crane' \(2\), 'crane' \(3\)"
+    ):
+        classifier.class_index("crane")
+    assert classifier.class_index("Crane") == 2
+    assert (classifier.class_index("3"), classifier.class_index(3), classifier.class_index("2")) == (1, 3, 2)
+    with pytest.raises(TypeError):
+        classifier.class_index(1.5)  # type: ignore[arg-type]
 
 
 def test_the_key_tells_weights_apart(lenet: torch.nn.Module) -> None:
@@ -240,6 +254,40 @@ def test_a_truncated_file_is_refused(share: float, lenet: torch.nn.Module) -> No
     raw = saved(lenet.state_dict())
     with pytest.raises(cc.InvalidCheckpoint):
         load(raw[: int(len(raw) * share)])
+
+
+def test_files_that_contradict_themselves_are_refused() -> None:
+    small = {"fc3.weight": torch.zeros(2, 84)}
+    archive = bytearray(saved(small))
+    archive[archive.rindex(b"PK\x06\x07") + 16] = 9  # claims to be one of nine disks
+    with pytest.raises(cc.InvalidCheckpoint, match="damaged or cut short"):
+        load(bytes(archive))
+    old = saved(small, _use_new_zipfile_serialization=False)
+    key = re.search(rb"X(.)\0\0\0(\d{6,})q", old)  # the name of the tensor's storage, which stands there twice
+    assert key is not None and old.count(key[2]) == 2
+    with pytest.raises(cc.InvalidCheckpoint, match="damaged"):
+        load(old.replace(key[2], b"0" * len(key[2]), 1))
+
+
+@pytest.mark.filterwarnings("ignore")  # torch warns of pickle protocols that nobody knows
+@pytest.mark.parametrize("form", ["state dict", "old torch format", "safetensors"])
+def test_damaged_bytes_are_read_or_refused_and_nothing_else(form: str) -> None:
+    raw = FORMS[form]({"fc3.weight": torch.zeros(2, 84), "fc3.bias": torch.zeros(2)})
+    dice = random.Random(5)
+    refused = 0
+    for _ in range(400):
+        damaged = bytearray(raw)
+        for _ in range(dice.randint(1, 6)):
+            # Mostly the beginning, where the structure is.
+            damaged[dice.randrange(min(len(raw), dice.choice([100, 300, len(raw)])))] = dice.randrange(256)
+        try:
+            state = read_state_dict(bytes(damaged), 2**24)
+        except cc.InvalidCheckpoint as error:
+            refused += 1
+            assert str(error).endswith(".") and "\n" not in str(error)
+        else:
+            assert all(isinstance(tensor, torch.Tensor) for tensor in state.values())
+    assert refused > 100
 
 
 def test_a_path_that_leads_nowhere(tmp_path: Path) -> None:

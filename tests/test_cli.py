@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import functools
+import hashlib
 import json
 import os
 import subprocess
@@ -25,6 +25,7 @@ from cnn_core.samples import list_samples
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = {sample.key: str(sample.path) for sample in list_samples()}
 PANDA = SAMPLES["panda"]
+load_once = functools.cache(cc.load_model)
 
 
 @pytest.fixture(autouse=True)
@@ -32,11 +33,13 @@ def no_other_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever this machine has downloaded before, the tests see only what comes with ConvLens."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.delenv("CONVLENS_WEIGHTS", raising=False)
+    # A classifier never changes, so that one for all tests is as good as a new one for each, and quicker.
+    monkeypatch.setattr(cc, "load_model", load_once)
 
 
 @pytest.fixture(scope="module")
 def mobilenet() -> cc.Classifier:
-    return cc.load_model("mobilenet_v2", device="cpu")
+    return load_once("mobilenet_v2", weights="default", device="cpu")
 
 
 @pytest.fixture
@@ -304,6 +307,32 @@ def test_a_download_that_fails_is_answered_in_one_line(
     assert main(["fetch", "resnet18"]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and "could not be fetched" in err
+
+
+def test_a_line_break_in_a_name_makes_no_second_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (
+        ["predict", PANDA, "--a\nb"],
+        ["predict", "no\nwhere.jpg"],
+        ["predict", PANDA, "--model", "a\nb"],
+    ):
+        assert main(arguments) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "cnn_core", "fetch", "mobilenet_v2"],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            timeout=120,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_an_interrupt_ends_without_a_traceback(

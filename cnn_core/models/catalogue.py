@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import torchvision.models as tvm
 
-from ..errors import UnknownModel, suggest
+from ..errors import UnknownModel, quote, suggest
 from ..preprocessing import Preprocessing
 from .card import ModelCard
 from .families import Family, family_of
@@ -42,7 +42,7 @@ def model_keys() -> tuple[str, ...]:
 def check_key(key: str) -> str:
     """The key itself. Raises UnknownModel, naming close or valid keys, where there is no such model."""
     if key not in model_keys():
-        raise UnknownModel(f"There is no model {key!r}. {suggest(str(key), (*_FIRST, *model_keys()))}")
+        raise UnknownModel(f"There is no model {quote(key)}. {suggest(str(key), (*_FIRST, *model_keys()))}")
     return key
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
+from collections import Counter
 from typing import Literal
 
 import torch
 from torch import nn
 
-from ..errors import InvalidOption, UnknownClass, suggest
+from ..errors import InvalidOption, UnknownClass, quote, suggest
 from ..images import Picture, Source, load_image
 from ..network import Network, build_network
 from ..preprocessing import ModelInput
@@ -43,7 +45,8 @@ class Classifier:
         self.weights_note = weights_note
         self.key = key
         self.network: Network = build_network(self.module, (card.channels, *card.input_size))
-        self._index_of = {name: index for index, name in reversed(list(enumerate(class_names)))}
+        times = Counter(class_names)
+        self._index_of = {name: index for index, name in enumerate(class_names) if times[name] == 1}
 
     def __repr__(self) -> str:
         return f"Classifier({self.key!r}, device={str(self.device)!r})"
@@ -64,11 +67,11 @@ class Classifier:
     def class_index(self, target: int | str) -> int:
         """The index of a class, from its name (letter case aside; the beginning is enough where it is unique) or index.
 
-        Raises UnknownClass naming close matches, or the candidates where several classes begin so.
+        Raises UnknownClass naming close matches, or the candidates where several classes have or begin with the name.
         """
         if isinstance(target, str):
             return self._index_by_name(target.strip())
-        index = int(target)
+        index = operator.index(target)
         if not 0 <= index < len(self.class_names):
             raise UnknownClass(
                 f"There is no class {index}: this network has the classes 0 to {len(self.class_names) - 1}."
@@ -93,7 +96,7 @@ class Classifier:
             raise UnknownClass(f"Several classes fit {name!r}: {some}{more}. Give the whole name, or the index.")
         inside = [other for other in self.class_names if folded and folded in other.casefold()][:5]
         hint = "Did you mean " + ", ".join(map(repr, inside)) + "?" if inside else suggest(name, self.class_names)
-        raise UnknownClass(f"There is no class {name!r} in this network. {hint}")
+        raise UnknownClass(f"There is no class {quote(name)} in this network. {hint}")
 
 
 def pick_device(device: str | torch.device) -> torch.device:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,11 @@ from .architectures import TRAINING_ONLY_PREFIXES
 # What training scripts call the weights inside a larger dictionary, and what wrappers put before every name.
 _NESTED: Final = ("state_dict", "model_state_dict", "model", "net", "weights")
 _WRAPPERS: Final = ("module.", "_orig_mod.", "model.", "net.")
+# Everything that torch's reader raises when a file's content contradicts itself.
+_DAMAGE: Final = (
+    RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError,
+    OverflowError, MemoryError, struct.error,
+)  # fmt: skip
 # DenseNet's published files still have the names of an early torchvision: norm.1 for norm1.
 _OLD_DENSENET: Final = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
 
@@ -55,34 +61,35 @@ def _read(file: BinaryIO, size: int, limit: int) -> dict[str, Tensor]:
             return _plain(safetensors.torch.load(file.read()))
         except (safetensors.SafetensorError, ValueError, KeyError) as error:
             raise InvalidCheckpoint("The safetensors file is damaged. Save or download it again.") from error
-    is_zip = zipfile.is_zipfile(file)
-    if is_zip:
-        _check_unpacked_size(file, limit)
+    is_zip = _check_unpacked_size(file, limit)
     file.seek(0)
     try:
         return _plain(torch.load(file, map_location="cpu", weights_only=True))
     except pickle.UnpicklingError as error:
         if is_zip or head[:1] == b"\x80":  # a pickle begins with this byte
             raise InvalidCheckpoint(
-                "The file holds Python objects besides tensors, which are not opened. "
+                "The file holds Python objects besides tensors, which are not opened, or it is damaged. "
                 "Save the weights alone: torch.save(model.state_dict(), path)."
             ) from error
         raise InvalidCheckpoint("The file is neither a state dict saved by torch nor a safetensors file.") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except _DAMAGE as error:
         raise InvalidCheckpoint(
             "The file is neither a state dict saved by torch nor a safetensors file, or it is damaged. Save it again."
         ) from error
 
 
-def _check_unpacked_size(file: BinaryIO, limit: int) -> None:
-    """torch's files are zip archives; a small one could unpack to any size."""
+def _check_unpacked_size(file: BinaryIO, limit: int) -> bool:
+    """Whether it is a zip archive, as torch's newer files are; a small one could unpack to any size."""
     try:
+        if not zipfile.is_zipfile(file):
+            return False
         with zipfile.ZipFile(file) as archive:
             size = sum(item.file_size for item in archive.infolist())
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise InvalidCheckpoint("The weights file is damaged or cut short. Save or download it again.") from error
     if size > limit:
         raise InvalidCheckpoint(f"The weights file unpacks to more than {limit / 2**20:.0f} MB, the most that is read.")
+    return True
 
 
 def _plain(loaded: Any) -> dict[str, Tensor]:
