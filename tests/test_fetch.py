@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -94,6 +95,42 @@ def test_the_file_arrives_whole_with_progress(server: Server, folder: Path, monk
     assert [done for done, _ in reports] == sorted({done for done, _ in reports})
 
 
+def test_who_may_read_the_file_is_decided_by_the_umask(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(monkeypatch, f"{server.address}/{right_name()}")
+    before = os.umask(0o027)
+    try:
+        path = cc.fetch_weights(KEY)
+        (tmp_path / "plain").write_bytes(b"")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_two_downloads_side_by_side_do_not_mix(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch, f"{server.address}/{right_name()}")
+    meeting = threading.Barrier(2, timeout=30)
+    paths: list[Path] = []
+
+    def download() -> None:
+        met: list[int] = []
+
+        def meet(done: int, total: int) -> None:
+            if not met:  # both hold their first chunk before either goes on
+                met.append(meeting.wait())
+
+        paths.append(cc.fetch_weights(KEY, on_progress=meet))
+
+    threads = [threading.Thread(target=download) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert paths == [folder / right_name()] * 2 and server.requests == 2
+    assert [p.name for p in folder.iterdir()] == [right_name()] and paths[0].read_bytes() == CONTENT
+
+
 def test_progress_without_a_length(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.claimed_length = None
     offer(monkeypatch, f"{server.address}/{right_name()}")
@@ -150,15 +187,24 @@ def test_a_download_can_be_stopped(server: Server, folder: Path, monkeypatch: py
     assert len(reports) == 2 and nothing_left(folder)
 
 
-def test_an_interrupt_leaves_nothing_behind(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Left(Exception):
+    """A page's way of stopping: the visitor went elsewhere."""
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, Left])
+def test_an_interrupt_leaves_nothing_behind(
+    stop: type[BaseException], server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     offer(monkeypatch, f"{server.address}/{right_name()}")
+    partial: list[str] = []
 
     def interrupt(done: int, total: int) -> None:
-        raise KeyboardInterrupt
+        partial.extend(path.name for path in folder.iterdir())
+        raise stop
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(stop):
         cc.fetch_weights(KEY, on_progress=interrupt)
-    assert nothing_left(folder)
+    assert len(partial) == 1 and nothing_left(folder)
 
 
 def test_no_server_and_no_file_are_said_in_one_sentence(

@@ -6,8 +6,8 @@ import hashlib
 import http.client
 import os
 import re
-import tempfile
 import urllib.request
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -44,9 +44,12 @@ def fetch_weights(
     partial: Path | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".partial", delete=False) as file:
-            partial = Path(file.name)
-            digest = _download(str(entry.url), file.file, title, on_progress, should_stop)
+        # A name of its own, so that two downloads side by side do not mix. Not from tempfile, whose files only their
+        # owner may read: the folder is often shared.
+        path = folder / f"{file_name(entry)}.{uuid.uuid4().hex}.partial"
+        with path.open("xb") as file:
+            partial = path
+            digest = _download(str(entry.url), file, title, on_progress, should_stop)
         expected = _HASH.search(file_name(entry))
         if expected is None or not digest.startswith(expected[1]):
             raise WeightsUnavailable(
@@ -66,7 +69,7 @@ def fetch_weights(
 
 def _download(
     url: str,
-    file: Any,
+    file: BinaryIO,
     title: str,
     on_progress: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool] | None,
