@@ -133,6 +133,7 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("case", CASES)
 def test_every_unit_of_every_kind(case: str) -> None:
     subject, traced = _opened(_Then(CASES[case]))

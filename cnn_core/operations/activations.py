@@ -87,6 +87,7 @@ def _activation(
             modules=modules,
             functions=functions,
             read=read_arguments,
+            keeps_shape=True,
         )
     )
 

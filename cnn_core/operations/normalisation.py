@@ -124,6 +124,7 @@ def _batch_norm(key: str, module: type[nn.Module], functions: Mapping[Any, tuple
         modules={module: _from_batch_norm},
         functions=functions,
         read=_read_batch_norm,
+        keeps_shape=True,
         # Without running statistics it normalises by the batch at hand, which is other arithmetic.
         accepts=lambda call: "running_mean" in call.parameter_shapes,
     )

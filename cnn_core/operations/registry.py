@@ -105,6 +105,7 @@ class Kind:
     n_inputs: fewest and most activations that it reads; accepts: whether `explain` covers this very call (both are
     asked when the graph is built, and a call that does not fit becomes an "other");
     recorded: a trace keeps the output; that of other kinds is worked out again from the kept ones when it is asked for;
+    keeps_shape: the output always has the input's shape and layout, which spares working it out;
     formula: the general formula in LaTeX; explain: takes one unit apart.
     """
 
@@ -122,6 +123,7 @@ class Kind:
     n_inputs: tuple[int, int] = (1, 1)
     accepts: Callable[[Call], bool] = always
     recorded: bool = False
+    keeps_shape: bool = False
 
     def fits(self, call: Call) -> bool:
         fewest, most = self.n_inputs

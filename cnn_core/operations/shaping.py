@@ -208,6 +208,7 @@ register(
         modules={m: lambda module: {"p": float(module.p)} for m in _DROPOUTS},
         functions={F.dropout: _DROPOUT, F.dropout2d: _DROPOUT},
         read=_rate,
+        keeps_shape=True,
     )
 )
 register(
@@ -220,6 +221,7 @@ register(
         modules={StochasticDepth: lambda module: {"p": float(module.p)}},
         functions={stochastic_depth: ("input", "p", "mode", "training")},
         read=_rate,
+        keeps_shape=True,
     )
 )
 register(
