@@ -275,10 +275,7 @@ def _unit(
         raise InvalidOption(f"Receptive fields are known for this network's own input, {wanted}; this one is {given}.")
     field = receptive_field(network, layer)
     axes = dict(zip(layer.axes, place, strict=True))
-    edges = field.clipped_box(axes.get("row", 0), axes.get("column", 0))
-    top, left, bottom, right = (*map(math.floor, edges[:2]), *map(math.ceil, edges[2:]))
-    # A unit whose whole box lies in the padding has an empty one here, not an inverted one.
-    return layer, place, (top, left, max(top, bottom), max(left, right)), field.sees_everything
+    return layer, place, field.pixel_box(axes.get("row", 0), axes.get("column", 0)), field.sees_everything
 
 
 def _gradients(classifier: Classifier, x: torch.Tensor, name: str, place: tuple[int, ...]) -> list[NDArray[np.float64]]:
