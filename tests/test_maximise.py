@@ -61,7 +61,7 @@ def test_a_class_rises_to_the_top(classifier: cc.Classifier) -> None:
     lemon = classifier.class_index("lemon")
     logits = answer(classifier, found.rgb, classifier.network.output)
     assert int(logits.argmax()) == lemon and found.end_value == pytest.approx(float(logits[lemon]), abs=1e-5)
-    # Measured 0.05 to 40: photographs of lemons get some 15.
+    # Measured: from 0.05 to 40.
     assert found.end_value > found.start_value + 10 and "lemon" in found.label
 
 
