@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,10 @@ def test_listing_builds_no_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     for layer in (nn.Conv2d, nn.Linear):
         monkeypatch.setattr(layer, "__init__", lambda *a, **k: pytest.fail("a layer was built"))
     cc.list_models()
+    begin = time.thread_time()
+    cc.list_models()
+    # 0.05 s of this thread's own time; ten times that leaves room for slow machines, and none for building eighty networks.
+    assert time.thread_time() - begin < 0.5
 
 
 def test_every_card_is_complete_and_readable() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -139,33 +139,40 @@ def test_random_weights_follow_the_seed_and_leave_the_global_generator_alone() -
     assert "learned nothing" in first.weights_note
 
 
-def test_random_models_built_side_by_side_equal_one_built_alone() -> None:
-    alone = cc.load_model("squeezenet1_0", weights="random", device="cpu").module.state_dict()
-    built: list[dict[str, torch.Tensor]] = []
-    threads = [
-        threading.Thread(
-            target=lambda: built.append(
-                cc.load_model("squeezenet1_0", weights="random", device="cpu").module.state_dict()
-            )
-        )
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(built) == 4
+@pytest.mark.parametrize("key", ["squeezenet1_0", "shufflenet_v2_x0_5"])  # without and with batch norms to measure
+def test_random_models_built_side_by_side_equal_one_built_alone(key: str) -> None:
+    def build() -> dict[str, torch.Tensor]:
+        return cc.load_model(key, weights="random", device="cpu").module.state_dict()
+
+    alone = build()
+    with ThreadPoolExecutor(4) as pool:
+        built = [future.result() for future in [pool.submit(build) for _ in range(4)]]
     assert all(torch.equal(state[name], alone[name]) for state in built for name in alone)
 
 
-@pytest.mark.parametrize(
-    "key", ["resnet50", "efficientnet_b0", "googlenet", "regnet_y_400mf", "convnext_tiny", "vgg11"]
-)
+RANDOM = [
+    "resnet50",
+    "efficientnet_b0",
+    "googlenet",
+    "inception_v3",
+    "densenet121",
+    "regnet_y_400mf",
+    "convnext_tiny",
+    "shufflenet_v2_x0_5",
+    "mnasnet0_5",
+    "vgg11",
+]
+
+
+@pytest.mark.parametrize("key", RANDOM)
 def test_activations_of_random_weights_neither_explode_nor_vanish(key: str) -> None:
     classifier = cc.load_model(key, weights="random", device="cpu")
     logits = classifier.module(classifier.preprocess(PHOTOS["panda"]).tensor)[0]
     # Untreated, the deep ones of these give logits of 10^-14 or 10^7.
     assert 1e-2 < float(logits.std()) < 1e2
+    assert not any(part.training or getattr(part, "inplace", False) for part in classifier.module.modules())
+    assert not any(p.requires_grad or p.is_meta for p in classifier.module.parameters())
+    assert not logits.requires_grad
 
 
 def test_he_initialisation_has_the_variance_of_its_paper() -> None:
@@ -223,6 +230,19 @@ def test_weights_are_found_where_torch_keeps_them_and_in_a_folder_of_ones_own(
     theirs.load_state_dict(state)
     seen = classifier.preprocess(PHOTOS["cow"])
     assert torch.equal(classifier.module(seen.tensor), theirs(seen.tensor).detach())
+
+
+def test_a_folder_of_ones_own_goes_before_torchs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVLENS_WEIGHTS", str(tmp_path / "own"))
+    entry = tvm.ShuffleNet_V2_X0_5_Weights.DEFAULT
+    put(tmp_path / "torch" / "hub" / "checkpoints", entry, {})
+    own = put(tmp_path / "own", entry, {})
+    found = find("shufflenet_v2_x0_5")
+    assert found is not None and found.path == own
+    own.unlink()
+    own.mkdir()  # a folder of that name is no file of weights
+    found = find("shufflenet_v2_x0_5")
+    assert found is not None and found.path.parent.name == "checkpoints"
 
 
 def test_an_older_entry_brings_its_own_preprocessing(tmp_path: Path) -> None:
