@@ -18,7 +18,8 @@ def main(arguments: list[str]) -> int:
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
-        ["pytest", *arguments],
+        # Two at a time: a file stays with one worker, so that what it loads is loaded once.
+        ["pytest", "-n", "2", "--dist", "loadfile", *arguments],
     ]
     for check in checks:
         print("$", " ".join(check), flush=True)
