@@ -172,12 +172,10 @@ class _Builder:
             value = self.constants[n]
             return _meta_tensor(value) if isinstance(value, Tensor) else value
 
-        if isinstance(function, nn.Module):
-            kind, run = kind_of_module(function), _meta_twin(function)
-        else:
-            kind, run = kind_of_function(node.target), function
+        kind = kind_of_module(function) if isinstance(function, nn.Module) else kind_of_function(node.target)
         if kind is not None and kind.keeps_shape:
             return self.shapes[node.all_input_nodes[0]]
+        run: Callable[..., Any] = _meta_twin(function) if isinstance(function, nn.Module) else function
         args, kwargs = (_plain(a, of_node) for a in (node.args, node.kwargs))
         return run(*args, **kwargs)
 
