@@ -45,7 +45,7 @@ def test_listing_builds_no_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     cc.list_models()
     begin = time.thread_time()
     cc.list_models()
-    # 0.05 s of this thread's own time; ten times that leaves room for slow machines, and none for building eighty networks.
+    # 0.05 s of this thread's own time: ten times that leaves room for slow machines, not for building 80 networks.
     assert time.thread_time() - begin < 0.5
 
 
