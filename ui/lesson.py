@@ -92,5 +92,8 @@ def footer(next_page: str) -> None:
     lesson = shell.lesson(next_page)
     st.space("medium")
     with st.container(key="cl-next"):
+        if lesson.default:
+            st.page_link(lesson.page, label="Back to **the course**", icon=":material/arrow_back:")
+            return
         st.page_link(lesson.page, label=f"Next: **{lesson.title}**", icon=":material/arrow_forward:")
         st.caption(lesson.sentence)
