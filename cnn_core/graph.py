@@ -121,7 +121,7 @@ class _Builder:
                 self._add_softmax(node.args[0])
             else:
                 self._add_call(node)
-        recorded = tuple(name for name, (kind, *_) in self.calls.items() if kind.recorded)
+        recorded = tuple(name for name, (kind, call, *_) in self.calls.items() if kind.is_recorded(call))
         return Network(self._operations(), Program(tuple(self.steps)), self.parameters, self.input_shape, recorded)
 
     def _add_input(self, node: Node) -> None:

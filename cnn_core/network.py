@@ -246,10 +246,10 @@ class Network:
         return self._program.execute(plan, values, changed, names)
 
     def record(self, x: Tensor) -> dict[str, Tensor]:
-        """Run once on x and keep the outputs that are dear to compute: convolutions, linear layers, poolings, sums.
+        """Run once on x and keep the outputs that are dear to compute: most convolutions, linear layers, poolings, sums.
 
         All others follow from them in a few cheap steps, bit for bit, by `run_from(recorded, {}, keep=...)`. Keeping
-        these too would take about three times the memory, and the time to get it from the system.
+        these too would take several times the memory, and getting it from the system up to as long as the pass.
         """
         return self._program.execute(self._record_plan, {}, {"input": x}, self._recorded)
 

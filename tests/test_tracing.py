@@ -71,6 +71,25 @@ def test_what_the_trace_works_out_has_the_bits_of_the_pass(name: str) -> None:
     assert traced.nbytes < 0.6 * sum(v.numel() * 4 for v in values.values())
 
 
+@pytest.mark.parametrize("name", ("mobilenet_v2", "efficientnet_b0"))
+def test_the_number_of_threads_changes_no_bit_of_what_is_worked_out(name: str) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        subject, picture = _bench(name, 96), noise_picture(96, 96)
+        names = [o.name for o in subject.network.operations]
+        with torch.no_grad():
+            values = subject.network.run(picture.tensor, keep="all")
+            recorded = subject.network.record(picture.tensor)
+        torch.set_num_threads(3)
+        with torch.no_grad():
+            again = subject.network.run_from(recorded, {}, keep=names)
+    finally:
+        torch.set_num_threads(before)
+    assert len(recorded) < len(names) / 2
+    assert all(torch.equal(again[key], value) for key, value in values.items())
+
+
 @pytest.mark.parametrize("name", ("resnet18", "densenet121", "googlenet"))
 def test_eight_threads_on_one_network(name: str) -> None:
     subject = _bench(name)

@@ -79,9 +79,13 @@ def _short_title(call: Call) -> str:
 
 
 def _macs(call: Call) -> int:
+    return math.prod(call.output_shape) * _products(call)
+
+
+def _products(call: Call) -> int:
+    """How many products make one output number."""
     a = call.attributes
-    per_output = a["in_channels"] // a["groups"] * a["kernel_size"][0] * a["kernel_size"][1]
-    return math.prod(call.output_shape) * per_output
+    return int(a["in_channels"] // a["groups"] * a["kernel_size"][0] * a["kernel_size"][1])
 
 
 def explain_conv2d(unit: Unit) -> UnitExplanation:
@@ -153,6 +157,7 @@ register(
         reach="window",
         axes=maps_axes,
         macs=_macs,
-        recorded=True,
+        # A depthwise convolution, or one of a few channels, is sooner computed again than its memory is fetched.
+        recorded=lambda call: _products(call) >= 32,
     )
 )

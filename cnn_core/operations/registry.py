@@ -122,8 +122,11 @@ class Kind:
     macs: Callable[[Call], int] = no_macs
     n_inputs: tuple[int, int] = (1, 1)
     accepts: Callable[[Call], bool] = always
-    recorded: bool = False
+    recorded: bool | Callable[[Call], bool] = False
     keeps_shape: bool = False
+
+    def is_recorded(self, call: Call) -> bool:
+        return self.recorded(call) if callable(self.recorded) else self.recorded
 
     def fits(self, call: Call) -> bool:
         fewest, most = self.n_inputs
