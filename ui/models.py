@@ -83,7 +83,8 @@ def open_chosen() -> cc.Classifier:
     if weights == "default" and not card.weights_available:
         _offer(card)
         st.stop()
-    return cached.classifier(key, weights)
+    with st.spinner(f"Opening {card.title}…"):
+        return cached.classifier(key, weights)
 
 
 def _offer(card: cc.ModelCard) -> None:
