@@ -246,7 +246,7 @@ class Network:
         return self._program.execute(plan, values, changed, names)
 
     def record(self, x: Tensor) -> dict[str, Tensor]:
-        """Run once on x and keep the outputs that are dear to compute: most convolutions, linear layers, poolings, sums.
+        """Run once on x and keep what is dear to compute: most convolutions, linear layers, poolings, sums.
 
         All others follow from them in a few cheap steps, bit for bit, by `run_from(recorded, {}, keep=...)`. Keeping
         these too would take several times the memory, and getting it from the system up to as long as the pass.
