@@ -55,7 +55,7 @@ def test_the_check_sees_a_wrong_import(tmp_path: Path) -> None:
     assert ("torch", 3) in list(_imports(file))
 
 
-@pytest.mark.parametrize("module", ["cnn_core", "ui.shell", "ui.widgets", "cnn_core.palette"])
+@pytest.mark.parametrize("module", ["cnn_core", "ui.shell", "ui.widgets", "ui.warm", "cnn_core.palette"])
 def test_first_screen_needs_no_torch(module: str) -> None:
     """Home is useful before torch is loaded, so what it imports must not load it."""
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"

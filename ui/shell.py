@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 import cnn_core as cc
-from ui import session
+from ui import engine, session
 from ui.text import plain
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,6 +64,8 @@ def run() -> None:
         groups.setdefault(entry.group, []).append(entry.page)
     chosen = st.navigation(groups, position="top")
     session.adopt_address()
+    if chosen.url_path:  # Home, whose address is the root, needs nothing that computes
+        engine.load_for_page()
     try:
         chosen.run()
     except cc.ConvLensError as error:

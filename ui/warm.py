@@ -6,26 +6,21 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
+
+from ui import cached, engine, pictures, session
 
 logger = logging.getLogger("convlens")
 
 
 def _warm_up() -> None:
-    # Imported here, in the thread: the first screen must not wait for torch.
-    import torch
-
-    from cnn_core.samples import list_samples
-    from ui import cached, pictures, session
-
-    # One thread for each visitor's computation; more visitors at once are what the cores are for.
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+    # In this thread, behind the first screen, which must not wait for torch.
+    engine.load()
     model = cached.classifier(session.PARAMETERS["model"].default)
-    default = next(sample for sample in list_samples() if sample.key == session.PARAMETERS["picture"].default)
-    cached.trace(model, cached.model_input(model, pictures.sample_picture(default.key)))
+    picture = pictures.sample_picture(session.PARAMETERS["picture"].default)
+    cached.trace(model, cached.model_input(model, picture))
     pictures.thumbnails()
     # Streamlit collects garbage after every run, holding the interpreter; with torch loaded and nothing frozen
     # that takes about 160 ms for the whole server.

@@ -38,6 +38,9 @@ class Classifier:
         device: str | torch.device = "auto",
     ) -> None:
         self.device = pick_device(device)
+        if self.device.type == "cuda":
+            # TF32 keeps 10 bits of each factor: a sum would then differ from its own terms by more than 1e-4.
+            torch.backends.cudnn.allow_tf32 = False
         self.module = module.to(self.device).eval().requires_grad_(False)
         self.card = card
         self.class_names = class_names

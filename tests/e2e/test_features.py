@@ -13,7 +13,8 @@ from playwright.sync_api import Locator, Page, expect
 
 import cnn_core as cc
 from cnn_core.channel_bench import channel_taste, without_channel
-from tests.e2e.conftest import PHONE, ROOT, NewPage, assert_no_complaints, frames, numbers, overflow, settled
+from tests.e2e.conftest import PHONE, NewPage, assert_no_complaints, frames, numbers, overflow, settled
+from tests.server import ROOT
 from ui import feature_lesson
 
 LAYER = "features.2.conv.1.2"  # ReLU6, 96 maps of 56x56: one byte a cell in the mosaic

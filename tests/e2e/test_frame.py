@@ -75,17 +75,31 @@ def test_pages_fit_a_phone_and_complain_of_nothing(new_page: NewPage, key: str, 
     assert_no_complaints(page)
 
 
-def test_a_deep_link_on_a_fresh_server_opens_its_page(chrome: Browser, tmp_path: Path) -> None:
+def test_deep_links_on_a_fresh_server_open_their_pages(chrome: Browser, tmp_path: Path) -> None:
+    """Several visitors at once, while torch is still being imported."""
+    links = {
+        "features?layer=features.3&picture=koala": "Feature maps",
+        "kernel": "Convolution kernel",
+        "pixels?model=lenet5": "Pixels to tensors",
+        "": "See inside a convolutional network",
+    }
     with server.running(tmp_path / "server.log") as url:
-        page = chrome.new_page()
-        page.goto(f"{url}/features?layer=features.3&picture=koala")
-        expect(page.get_by_role("heading", name="Feature maps", level=1)).to_be_visible(timeout=60_000)
-        settled(page)
-        page.get_by_text("features.3").first.wait_for(timeout=60_000)
-        # The navigation is the new one, for this visitor and for the next.
+        pages = {link: chrome.new_page() for link in links}
+        for link, page in pages.items():
+            page.goto(f"{url}/{link}", wait_until="commit")
+        for link, page in pages.items():
+            heading = page.get_by_role("heading", name=links[link], level=1)
+            expect(heading).to_be_visible(timeout=90_000)
+            settled(page)
+            assert page.get_by_text("encountered an error").count() == 0
+        assert "features.3" in pages["features?layer=features.3&picture=koala"].url
+        # The navigation is the new one, for these visitors and for the next.
+        page = pages["kernel"]
         page.goto(url)
         expect(page.get_by_role("heading", name="See inside a convolutional network")).to_be_visible()
-        page.close()
+        for page in pages.values():
+            page.close()
+    assert "Traceback" not in (tmp_path / "server.log").read_text()
 
 
 def test_health(server_url: str) -> None:

@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import cnn_core as cc
-from tests.e2e.conftest import PHONE, ROOT, NewPage, assert_no_complaints, frames, numbers, overflow, settled
+from tests.e2e.conftest import PHONE, NewPage, assert_no_complaints, frames, numbers, overflow, settled
+from tests.server import ROOT
 from ui import arithmetic, network_lesson
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -12,7 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 
 import cnn_core as cc
 from cnn_core.preprocessing_trials import preprocessing_trials
-from tests.e2e.conftest import PHONE, ROOT, NewPage, assert_no_complaints, frames, numbers, overflow, settled
+from tests.e2e.conftest import PHONE, NewPage, assert_no_complaints, frames, numbers, overflow, settled
+from tests.server import ROOT
 
 SAMPLES = ROOT / "assets" / "samples"
 

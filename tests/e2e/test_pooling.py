@@ -8,7 +8,8 @@ from playwright.sync_api import Locator, Page, expect
 
 import cnn_core as cc
 from cnn_core.pooling_lesson import PoolingRule, most_divided_channel, pooling_trial
-from tests.e2e.conftest import PHONE, ROOT, NewPage, assert_no_complaints, frames, numbers, overflow, settled
+from tests.e2e.conftest import PHONE, NewPage, assert_no_complaints, frames, numbers, overflow, settled
+from tests.server import ROOT
 
 PANDA = ROOT / "assets" / "samples" / "panda.jpg"
 
