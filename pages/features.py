@@ -13,10 +13,13 @@ bench = widgets.bench()
 
 @st.fragment
 def maps() -> None:
-    layer = widgets.layer_picker(bench, key="features", default=feature_lesson.opening_layer(bench.classifier.network))
+    network = bench.classifier.network
+    layer = widgets.layer_picker(bench, key="features", default=feature_lesson.opening_layer(network), address=False)
     unit = feature_lesson.instrument(bench, layer)
+    lesson.let_it_paint()
     feature_lesson.open_unit(bench, layer, unit)
     feature_lesson.on_trial(bench, layer, unit[0])
+    session.write_address()
 
 
 maps()

@@ -107,8 +107,8 @@ def taste_of(bench: widgets.Bench, layer: cc.Operation, channel: int) -> Channel
 
 def on_trial(bench: widgets.Bench, layer: cc.Operation, channel: int) -> None:
     """The guess about the chosen channel, and the two tests that answer it."""
-    key = f"features_{bench.classifier.key}_{bench.model_input.digest[:12]}_{layer.name}_{channel}"
-    guess = lesson.guess(key, f"Is channel {channel}'s taste colour or shape?", TASTES)
+    about = f"{bench.classifier.key}_{bench.model_input.digest[:12]}_{layer.name}_{channel}"
+    guess = lesson.guess("features", f"Is channel {channel}'s taste colour or shape?", TASTES, about=about)
     if guess is None:
         st.caption("Guess, and the same channel is computed on the picture in grey, with hues turned, and in pieces.")
         return

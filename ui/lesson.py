@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -16,12 +17,14 @@ def header(title: str, sentence: str) -> None:
     st.markdown(f'<p class="cl-lead">{sentence}</p>', unsafe_allow_html=True)
 
 
-def guess(key: str, question: str, options: Mapping[str, str]) -> str | None:
+def guess(key: str, question: str, options: Mapping[str, str], *, about: str = "") -> str | None:
     """Ask before showing: the chosen option's key once it is committed by a click, None before that.
 
+    `about` says what the question is about where that changes while the page stays (a layer, a channel): each has an
+    answer of its own, and the browser keeps the same buttons, which is much quicker than new ones.
     `question` and `options` are ours, never a visitor's text. The choice is kept for the session and can be undone.
     """
-    slot = f"cl_guess_{key}"
+    slot = f"cl_guess_{key}_{about}"
     chosen: str | None = st.session_state.get(slot)
     if chosen not in options:
         chosen = None
@@ -29,13 +32,13 @@ def guess(key: str, question: str, options: Mapping[str, str]) -> str | None:
     def commit(choice: str) -> None:
         st.session_state[slot] = choice
 
-    with st.container(border=False, key=f"cl-guess-{key}"):
+    with st.container(border=False):
         st.markdown(f"**Your guess.** {question}")
         with st.container(horizontal=True, gap="small"):
             for option, words in options.items():
                 st.button(
                     words,
-                    key=f"{slot}_{option}",
+                    key=f"cl_guess_{key}_button_{option}",
                     on_click=commit,
                     args=(option,),
                     disabled=chosen is not None and chosen != option,
@@ -44,7 +47,7 @@ def guess(key: str, question: str, options: Mapping[str, str]) -> str | None:
             if chosen is not None:
                 st.button(
                     "Guess again",
-                    key=f"{slot}_undo",
+                    key=f"cl_guess_{key}_undo",
                     on_click=lambda: st.session_state.pop(slot, None),
                     type="tertiary",
                     icon=":material/undo:",
@@ -67,6 +70,14 @@ def test(title: str) -> Iterator[None]:
     """The causal test's section."""
     st.subheader(title, anchor=False, divider="gray")
     yield
+
+
+def let_it_paint() -> None:
+    """Give the browser a moment to draw what stands above before it is told what stands below.
+
+    Measured on the feature maps: words that arrive together with the maps hold their painting up by 60 ms.
+    """
+    time.sleep(0.06)
 
 
 def why(text: str) -> None:

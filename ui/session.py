@@ -89,19 +89,29 @@ def get(name: str) -> Any:
     return st.session_state.get(_slot(name), PARAMETERS[name].default)
 
 
-def set(name: str, value: Any) -> None:
-    """Keep a value for this visitor; None puts the default back. The address follows at once."""
+def set(name: str, value: Any, *, address: bool = True) -> None:
+    """Keep a value for this visitor; None puts the default back.
+
+    The address follows at once, unless `address` is False: then `write_address` is to be called when what matters more
+    is on its way, since a browser that is told a new address first is slower to draw.
+    """
     parameter = PARAMETERS[name]
     if value is None:
         st.session_state.pop(_slot(name), None)
     else:
         st.session_state[_slot(name)] = parameter.parse(str(value))
-    _write(name)
+    if address:
+        _write(name)
 
 
 def bind(*names: str) -> None:
     """Show these values in this page's address; called at the top of a page."""
     st.session_state[_BOUND] = tuple(names)
+    write_address()
+
+
+def write_address() -> None:
+    """Make the address say what is chosen now."""
     for name in PARAMETERS:
         _write(name)
 

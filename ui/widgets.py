@@ -125,12 +125,18 @@ def _device_note(classifier: cc.Classifier) -> None:
 
 
 def layer_picker(
-    bench: Bench, *, key: str, only_maps: bool = True, kinds: tuple[str, ...] = (), default: str | None = None
+    bench: Bench,
+    *,
+    key: str,
+    only_maps: bool = True,
+    kinds: tuple[str, ...] = (),
+    default: str | None = None,
+    address: bool = True,
 ) -> cc.Operation:
     """The depth strip; returns the chosen operation, which the address keeps as `layer`.
 
     `kinds` narrows the choice to some kinds of operation ("conv2d"). A layer that this network does not have (any
-    more) gives way to `default`, or to the network's last maps.
+    more) gives way to `default`, or to the network's last maps. `address` as in `session.set`.
     """
     network = bench.classifier.network
     operations = network.map_layers() if only_maps else network.operations
@@ -155,7 +161,7 @@ def layer_picker(
         chosen,
         key=f"cl_layers_{key}_{bench.classifier.key}",
         label="Layer, from the picture to the last maps",
-        on_pick=lambda name: session.set("layer", name),
+        on_pick=lambda name: session.set("layer", name, address=address),
     )
     return network[chosen]
 

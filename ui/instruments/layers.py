@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -24,15 +25,23 @@ def layer_strip(
         }
         for operation in operations
     ]
+    # The strip marks what was picked in it by itself. It is only told of a choice made elsewhere (a link, a click in
+    # another instrument), so that picking a layer does not send hundreds of them again.
+    told: dict[str, Any] = st.session_state.setdefault(
+        f"{key}_told", {"selected": selected, "turn": 0, "marked": selected}
+    )
+    if selected != told["marked"]:
+        told.update(selected=selected, turn=told["turn"] + 1, marked=selected)
 
     def changed() -> None:
         chosen = st.session_state[key].get("pick")
         if chosen in {operation.name for operation in operations}:
+            told["marked"] = chosen
             on_pick(chosen)
 
     mount(
         "layers",
         key=key,
-        data=pack({"layers": layers, "selected": selected, "label": label}),
+        data=pack({"layers": layers, "selected": told["selected"], "turn": told["turn"], "label": label}),
         triggers={"pick": changed},
     )

@@ -12,11 +12,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const find = (selector) => parentElement.querySelector(selector);
   const theme = applyTheme(root);
   const state = stateOf(parentElement, () => ({ timer: 0 }));
-  const { layers, selected, label } = unpack(data).meta;
+  const { layers, selected, turn, label } = unpack(data).meta;
   const canvas = find(".strip");
   const list = find(".list");
   const readout = find(".readout");
-  const known = layers.findIndex((layer) => layer.name === selected);
+  // A turn is a choice made elsewhere; without a new one (another theme, say) what was picked here stays.
+  const wanted = state.turn === turn && state.sent ? state.sent : selected;
+  const known = layers.findIndex((layer) => layer.name === wanted);
+  state.turn = turn;
   state.at = known < 0 ? layers.length - 1 : known;
   state.sent = layers[state.at].name;
   state.hover = -1;
@@ -54,12 +57,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const TOP = 8;
   const BASE = 60;
   const HEIGHT = 78;
-  const widthOf = () => Math.max(260, root.clientWidth);
+  let width = 260;
   const tallest = Math.log2(Math.max(2, ...layers.map((layer) => Math.max(layer.shape[1], layer.shape[2]))));
-  const left = (index) => PAD + (index * (widthOf() - 2 * PAD)) / layers.length;
+  const left = (index) => PAD + (index * (width - 2 * PAD)) / layers.length;
 
   function draw() {
-    const width = widthOf();
+    width = Math.max(260, root.clientWidth);
     const g = fit(canvas, width, HEIGHT);
     g.clearRect(0, 0, width, HEIGHT);
     g.fillStyle = theme.panel;
@@ -122,17 +125,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
   function choose(index, wait = 0) {
     state.at = Math.max(0, Math.min(layers.length - 1, index));
     state.hover = -1;
-    tell();
-    redraw();
     clearTimeout(state.timer);
     // Held arrow keys pass over many layers: only the one where they rest is asked for.
-    state.timer = setTimeout(() => {
-      const name = layers[state.at].name;
-      if (name !== state.sent) {
-        state.sent = name;
-        setTriggerValue("pick", name);
-      }
-    }, wait);
+    if (wait) state.timer = setTimeout(ask, wait);
+    else ask();
+    tell();
+    redraw();
+  }
+  function ask() {
+    const name = layers[state.at].name;
+    if (name === state.sent) return;
+    state.sent = name;
+    setTriggerValue("pick", name);
   }
   const indexAt = (event) => {
     const box = canvas.getBoundingClientRect();
