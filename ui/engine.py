@@ -28,8 +28,8 @@ def load() -> None:
             import_module(name)
         import torch
 
-        # One thread for each visitor's computation; more visitors at once are what the cores are for.
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+        # Few threads for each visitor's computation; more visitors at once are what the cores are for.
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", max(1, (os.cpu_count() or 1) // 2))))
         _loaded.set()
 
 
