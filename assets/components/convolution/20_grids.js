@@ -125,7 +125,8 @@ class KernelGrid {
       input.style.backgroundColor = `rgb(${colour})`;
       input.style.color = inkOn(colour);
       // What is being typed stays as it is; everything else shows the weight in force.
-      if (input.getRootNode().activeElement !== input || parseNumber(input.value) !== weights[i]) {
+      const typed = parseNumber(input.value);
+      if (input.getRootNode().activeElement !== input || (typed !== null && typed !== weights[i])) {
         input.value = weightText(weights[i]);
         input.setAttribute("aria-invalid", "false");
       }

@@ -25,7 +25,7 @@ class KernelRoom {
     this.products = new NumberGrid(this.find(".grid.products"), "Products");
     this.kernelGrid = new KernelGrid(this.find(".grid.kernel"), {
       onEdit: (index, value) => this.editWeight(index, value),
-      onRefuse: (text) => this.say(`“${text.slice(0, 20)}” is not a number between −1000 and 1000. Write 0.5, −2 or 1/9.`),
+      onRefuse: (text) => this.say(`“${text.slice(0, 20)}” is not a number between −1000 and 1000. Write 0.5, −2 or 1/9.`, true, true),
     });
     this.flight = new Flight(this.find(".stage"), this.find(".ghosts"));
     this.outCanvas = this.find(".output-map > canvas");
@@ -226,7 +226,9 @@ class KernelRoom {
     });
   }
 
-  say(text, polite = true) {
+  say(text, polite = true, refusal = false) {
+    // What was refused stays said until it is mended, also when the server's check comes in meanwhile.
+    if (!refusal && this.find('.grid.kernel [aria-invalid="true"]')) return;
     this.find(".readout").textContent = text;
     clearTimeout(this.politeTimer);
     if (polite && !this.playing) this.politeTimer = setTimeout(() => (this.find(".sr").textContent = text), 500);
