@@ -139,6 +139,7 @@ def test_sorting_puts_the_largest_first(new_page: NewPage, trace: cc.Trace) -> N
         page.keyboard.press("Home")
         expect(root.locator(".value")).to_contain_text(f"Channel {int(ranked.argmax())},")
         page.keyboard.press("End")
+        expect(root.locator(".value")).not_to_contain_text(f"Channel {int(ranked.argmax())},")
         assert ranked[int(numbers(root.locator(".value").inner_text())[0])] == ranked.min()
     expect(root.locator(".wallscale .words")).to_contain_text("own scale")
     root.get_by_role("radio", name="One shared scale").click()
