@@ -6,14 +6,11 @@ import os
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from cachetools import LRUCache
 
 import cnn_core as cc
-
-if TYPE_CHECKING:
-    import numpy as np
 
 T = TypeVar("T")
 MEGABYTE = 2**20
@@ -129,27 +126,16 @@ def trace(model: cc.Classifier, seen: cc.ModelInput) -> cc.Trace:
         with _slots:
             return cc.trace(model, seen)
 
-    return _traces.get((model.key, input_digest(seen)), make, lambda made: made.nbytes)
+    return _traces.get((model.key, seen.digest), make, lambda made: made.nbytes)
 
 
 def explain(model: cc.Classifier, seen: cc.ModelInput, **options: Any) -> cc.SaliencyMap:
     """A saliency map; the forward pass is the shared one."""
     forward = trace(model, seen)
-    key = ("explain", model.key, input_digest(seen), *sorted((name, str(value)) for name, value in options.items()))
+    key = ("explain", model.key, seen.digest, *sorted((name, str(value)) for name, value in options.items()))
     return memo(
         "explain",
         key,
         lambda: cc.explain(model, seen, trace=forward, **options),
         lambda made: made.values.nbytes + 2048,
     )
-
-
-def input_digest(seen: cc.ModelInput) -> str:
-    """A key for one input: what the model really saw, whichever picture it came from."""
-    return digest_of(seen.shown_rgb)
-
-
-def digest_of(array: np.ndarray) -> str:
-    import hashlib
-
-    return hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()
