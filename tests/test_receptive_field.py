@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from cnn_core.errors import InvalidLayer
 from cnn_core.network import Network, Operation, build_network
 from cnn_core.receptive_field import ReceptiveField, receptive_field
 
-from .torchvision_networks import on_meta
+from .torchvision_networks import EVERY_CNN, on_meta
 
 
 def _network(name: str, size: int = 224) -> Network:
@@ -119,24 +120,56 @@ class _Averaged(nn.Module):
         return self.pool(x)
 
 
+def _evenly(conv: nn.Conv2d) -> Callable[[Tensor], Tensor]:
+    """A convolution whose weights are all 1 / (channels in a group x kernel area), as it can be worked out quickly.
+
+    All products of a channel have one factor, so the channels of a group are added first; without biases it is exactly
+    what the convolution gives, and even the largest networks take seconds.
+    """
+    groups, per_group = conv.groups, conv.out_channels // conv.groups
+    kernel = torch.full((groups, 1, *conv.kernel_size), 1 / math.prod(conv.kernel_size), dtype=torch.float64)
+
+    def forward(x: Tensor) -> Tensor:
+        means = x.unflatten(1, (groups, -1)).mean(2)
+        out = nn.functional.conv2d(means, kernel, None, conv.stride, conv.padding, conv.dilation, groups)
+        return out.repeat_interleave(per_group, 1)
+
+    return forward
+
+
 def _all_positive(module: nn.Module) -> nn.Module:
     """Weights of one sign that average: no product is zero and none cancels, so the gradient's support is the field.
 
     The input is tiny (1e-9), so that no ReLU6 or hard function is cut off; float64 keeps even products of 60 ninths.
+    Side branches that see everything, and norms over the channels of one place, give way to the identity.
     """
     for path, part in list(module.named_modules()):
-        if isinstance(part, (nn.MaxPool2d, SqueezeExcitation)):
+        if isinstance(part, (nn.MaxPool2d, SqueezeExcitation, nn.LayerNorm)):
             parent, _, child = path.rpartition(".")
             fresh = _Averaged(part) if isinstance(part, nn.MaxPool2d) else nn.Identity()
             setattr(module.get_submodule(parent), child, fresh)
     for part in module.modules():
         for name, parameter in list(part.named_parameters(recurse=False)):
             value = 1 / parameter[0].numel() if name == "weight" and parameter.dim() > 1 else float(name != "bias")
-            setattr(part, name, nn.Parameter(torch.full(parameter.shape, value, dtype=torch.float64), False))
+            # One number, seen as many: the largest network would need 5 GB.
+            even = torch.tensor(value, dtype=torch.float64).expand(parameter.shape)
+            setattr(part, name, nn.Parameter(even, False))
         if isinstance(part, nn.BatchNorm2d):
             part.running_mean = torch.zeros(part.num_features, dtype=torch.float64)
             part.running_var = torch.ones(part.num_features, dtype=torch.float64)
+        if isinstance(part, nn.Conv2d):
+            part.forward = _evenly(part)  # type: ignore[method-assign]
     return module
+
+
+def test_even_convolutions_are_convolutions() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 12, 17, 19, dtype=torch.float64, generator=generator)
+    for groups, stride, dilation in ((1, 1, 1), (3, 2, 1), (12, 1, 2)):
+        conv = nn.Conv2d(12, 24, (3, 5), stride, (1, 2), dilation, groups, dtype=torch.float64).requires_grad_(False)
+        conv.weight.fill_(1 / conv.weight[0].numel())
+        conv.bias.zero_()  # type: ignore[union-attr]
+        torch.testing.assert_close(_evenly(conv)(x), conv(x))
 
 
 def _support(gradient: Tensor) -> tuple[int, int, int, int]:
@@ -145,55 +178,58 @@ def _support(gradient: Tensor) -> tuple[int, int, int, int]:
     return (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
 
-def _boxes_are_the_support(network: Network, layers: list[Operation], size: int) -> None:
+def _boxes_are_the_support(network: Network, layers: list[Operation], size: int, *, n_cells: int = 3) -> int:
+    """Compare box and support at the first, the middle and the last cell of each layer, or at one of these in turn."""
     x = torch.full((1, 3, size, size), 1e-9, dtype=torch.float64, requires_grad=True)
     values = network.run(x, keep=[o.name for o in layers])
-    for operation in layers:
+    compared = 0
+    for turn, operation in enumerate(layers):
         field = receptive_field(network, operation)
+        at = {axis: i + 1 for i, axis in enumerate(operation.axes)}
+        sides = dict(zip(operation.axes, operation.output_shape, strict=True))
         height, width = field.cells
-        assert operation.output_shape[1:] == (height, width)
-        for row, column in {(0, 0), (height // 2, width // 2), (height - 1, width - 1)}:
-            unit = values[operation.name][0, :, row, column].sum()
-            (gradient,) = torch.autograd.grad(unit, x, retain_graph=True)
+        assert (sides["row"], sides["column"]) == (height, width)
+        cells = [(0, 0), (height // 2, width // 2), (height - 1, width - 1)]
+        for row, column in set(cells) if n_cells == 3 else {cells[turn % 3]}:
+            unit = (
+                values[operation.name].select(at["row"], row).select(at["column"] - (at["column"] > at["row"]), column)
+            )
+            (gradient,) = torch.autograd.grad(unit.sum(), x, retain_graph=True)
             support, box = _support(gradient), field.clipped_box(row, column)
             assert support[:2] == box[:2], (operation.name, row, column)
             # Where strides leave remainders over, boxes near the far edges count pixels that no earlier cell read.
             far = row == height - 1 or field.box(row, column)[2] > size
             assert all(s <= b and (far or s == b) for s, b in zip(support[2:], box[2:], strict=True))
             assert all(b - s < 2 * field.stride[0] for s, b in zip(support[2:], box[2:], strict=True))
+            compared += 1
+    return compared
 
 
-# One network of each way of looking: plain, strided, residual, dense, with branches, grouped, shuffled, depthwise.
-@pytest.mark.parametrize(
-    "name",
-    [
-        "alexnet",
-        "vgg11_bn",
-        "resnet18",
-        "resnet50",
-        "densenet121",
-        "googlenet",
-        "inception_v3",
-        "squeezenet1_0",
-        "squeezenet1_1",
-        "mobilenet_v2",
-        "mobilenet_v3_small",
-        "mnasnet0_5",
-        "shufflenet_v2_x0_5",
-        "regnet_x_400mf",
-        "regnet_y_400mf",
-        "efficientnet_b0",
-    ],
-)
-def test_the_box_is_the_support_of_the_gradient(name: str) -> None:
+# One network of each way of looking, at ten depths and three places: plain, strided, residual, dense, with branches,
+# grouped, shuffled, depthwise, channels last. The others at six depths, one place each.
+CLOSELY = {
+    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "inception_v3", "mnasnet0_5",
+    "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "resnet18", "resnet50",
+    "shufflenet_v2_x0_5", "squeezenet1_0", "squeezenet1_1", "vgg11_bn",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVERY_CNN)
+def test_the_box_is_the_support_of_the_gradient(name: str, say: Callable[[str], None]) -> None:
     size = 131  # odd and prime: nothing divides evenly
     options = {"transform_input": False} if name in ("googlenet", "inception_v3") else {}
     network = build_network(_all_positive(on_meta(name, **options)), (3, size, size))
-    layers = [o for o in network.map_layers() if o.kind in ("conv2d", "add", "cat", "avg_pool2d", "max_pool2d")]
-    # Ten depths, the last maps among them.
-    picked = [layers[round(i * (len(layers) - 1) / 9)] for i in range(10)]
+    kinds = ("conv2d", "add", "cat", "avg_pool2d", "max_pool2d")
+    places = {"channel", "row", "column"}
+    layers = [o for o in network.operations if o.kind in kinds and places == set(o.axes) and min(o.output_shape) > 1]
+    # Evenly over the layers whose boxes are smaller than the picture, and over all of them, the last among them.
+    narrow = [o for o in layers if receptive_field(network, o).size[0] < size]
+    n = 5 if name in CLOSELY else 3
+    picked = [some[round(i * (len(some) - 1) / (n - 1))] for some in (narrow, layers) for i in range(n)]
     assert not any(receptive_field(network, o).sees_everything for o in picked)
-    _boxes_are_the_support(network, list(dict.fromkeys(picked)), size)
+    picked = list(dict.fromkeys(picked))
+    n_places = _boxes_are_the_support(network, picked, size, n_cells=3 if name in CLOSELY else 1)
+    say(f"receptive fields of {name}: the gradient's support at {n_places} places in {len(picked)} operations")
 
 
 def test_dilation_branches_and_oblong_kernels() -> None:

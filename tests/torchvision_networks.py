@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 import torchvision.models as tvm
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from cnn_core.network import Network, build_network
@@ -46,6 +46,13 @@ def on_meta(name: str, **options: Any) -> nn.Module:
         return tvm.get_model(name, weights=None, **options).eval()
 
 
+def _take_statistics(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """Before the norm is applied, so that each one normalises what those before it really give."""
+    var, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
+    # Of two pictures' few cells it can be next to nothing, and would blow small differences up.
+    norm.running_mean, norm.running_var = mean, var.clamp(min=0.01 * float(var.mean()))
+
+
 @torch.no_grad()
 def with_random_weights(module: nn.Module, size: int, seed: int = 0) -> nn.Module:
     """Random weights, biases, scales and shifts; each BatchNorm's statistics from `noise_picture` 0 and 1.
@@ -67,14 +74,10 @@ def with_random_weights(module: nn.Module, size: int, seed: int = 0) -> nn.Modul
             setattr(part, name, fresh)
     norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
     if norms:
-        for norm in norms:
-            norm.running_mean, norm.running_var = torch.zeros(norm.num_features), torch.ones(norm.num_features)
-            norm.train().momentum = None
+        hooks = [norm.register_forward_pre_hook(_take_statistics) for norm in norms]
         module(torch.cat([noise_picture(size, size, seed).tensor for seed in (0, 1)]))
-        for norm in norms:
-            norm.eval()
-            # Of two pictures' few cells it can be next to nothing, and would blow small differences up.
-            norm.running_var.clamp_(min=0.01 * float(norm.running_var.mean()))
+        for hook in hooks:
+            hook.remove()
     return module
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidUnit
@@ -28,6 +28,7 @@ __all__ = [
     "UnitExplanation",
     "checked_index",
     "explain_unit",
+    "explain_units",
     "get_kind",
     "operation_kinds",
     "term_values",
@@ -43,20 +44,26 @@ def explain_unit(
     (channel, row, column), or (k,).
     Raises InvalidLayer for an unknown operation, InvalidUnit for an index that points at no value.
     """
+    return explain_units(classifier, trace, operation, (index,))[0]
+
+
+def explain_units(
+    classifier: Classifier, trace: Trace, operation: str | Operation, indices: Iterable[Sequence[int] | int]
+) -> tuple[UnitExplanation, ...]:
+    """`explain_unit` for several values of one operation: what they were computed from is read once."""
     network = classifier.network
     opened = network[operation if isinstance(operation, str) else operation.name]
-    activation = trace.activation(opened.name)
-    place = checked_index(index, activation.shape, opened.name)
-    unit = Unit(
-        operation=opened,
-        index=place,
-        value=float(activation[place]),
-        inputs=tuple(Operand(name, trace.activation(name)) for name in opened.inputs),
-        parameters={k: v.detach().cpu().numpy() for k, v in network.parameters(opened.name).items()},
-        output_shape=activation.shape,
-        model_input=trace.input,
+    arrays = trace.activations((opened.name, *opened.inputs))
+    activation = arrays[opened.name]
+    inputs = tuple(Operand(name, arrays[name]) for name in opened.inputs)
+    parameters = {k: v.detach().cpu().numpy() for k, v in network.parameters(opened.name).items()}
+    places = [checked_index(index, activation.shape, opened.name) for index in indices]
+    return tuple(
+        get_kind(opened.kind).explain(
+            Unit(opened, place, float(activation[place]), inputs, parameters, activation.shape, trace.input)
+        )
+        for place in places
     )
-    return get_kind(opened.kind).explain(unit)
 
 
 def checked_index(index: Any, shape: tuple[int, ...], name: str) -> tuple[int, ...]:
