@@ -85,3 +85,38 @@ def test_a_stopped_run_hands_the_work_to_the_next_who_waits() -> None:
         go.set()
         one.result()
         assert other.result(timeout=2) == "made"
+
+
+def test_what_leans_on_a_value_goes_with_it() -> None:
+    leaning = SharedCache(100)
+    cache = SharedCache(10, gone=lambda value: leaning.drop(lambda key: key[0] == value))  # type: ignore[index]
+    for name in "ab":
+        cache.get(name, lambda name=name: name, lambda _: 5)
+        for part in (1, 2):
+            leaning.get((name, part), lambda: "part", lambda _: 1)
+    assert leaning.nbytes == 4
+    cache.get("c", lambda: "c", lambda _: 5)
+    assert "a" not in cache and "b" in cache and "c" in cache
+    assert ("a", 1) not in leaning and ("a", 2) not in leaning and ("b", 1) in leaning
+    assert leaning.nbytes == 2
+
+
+def test_the_trace_of_a_model_that_went_goes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    import cnn_core as cc
+    from ui import cached, pictures
+
+    monkeypatch.setattr(cached, "_traces", SharedCache(2**30))
+    lenet, squeezenet = (cached.classifier(name) for name in ("lenet5", "squeezenet1_1"))
+    picture = pictures.sample_picture("panda")
+
+    def trace_of(model: cc.Classifier) -> cc.Trace:
+        return cached.trace(model, cached.model_input(model, picture))
+
+    assert trace_of(lenet) is trace_of(lenet)
+    assert trace_of(squeezenet) is trace_of(squeezenet)
+    cached._models._gone(lenet)
+    assert [key[0] for key in cached._traces._items] == [squeezenet.key]  # type: ignore[index]
+    # A model that is not kept: its trace is handed out, and not kept.
+    monkeypatch.setattr(cached, "_models", SharedCache(0))
+    assert trace_of(lenet) is not trace_of(lenet)
+    assert trace_of(squeezenet) is trace_of(squeezenet)  # kept from before

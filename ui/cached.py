@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -24,16 +25,28 @@ class SharedCache:
     """Least recently used values up to a number of bytes; a value that several visitors want at once is made once.
 
     A value larger than the whole cache is handed out and not kept. What is cached must not be changed by its users.
+    `gone` is told each value that had to make room.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, *, gone: Callable[[Any], None] = lambda value: None) -> None:
         self._items: LRUCache[Hashable, tuple[Any, int]] = LRUCache(max_bytes, getsizeof=lambda item: item[1])
         self._pending: dict[Hashable, Future[Any]] = {}
         self._lock = threading.Lock()
+        self._gone = gone
 
     @property
     def nbytes(self) -> int:
         return int(self._items.currsize)
+
+    def __contains__(self, key: Hashable) -> bool:
+        with self._lock:
+            return key in self._items
+
+    def drop(self, unwanted: Callable[[Hashable], bool]) -> None:
+        """Forget the values whose keys are unwanted."""
+        with self._lock:
+            for key in [key for key in self._items if unwanted(key)]:
+                del self._items[key]
 
     def get(self, key: Hashable, make: Callable[[], T], nbytes: Callable[[T], int]) -> T:
         while True:
@@ -60,10 +73,15 @@ class SharedCache:
             # Streamlit stops a run by an exception that is not an Exception: those who wait must not wait for ever.
             future.set_exception(error if isinstance(error, Exception) else _Stopped())
             raise
+        evicted = []
         with self._lock:
             if size <= self._items.maxsize:
+                while self._items.currsize + size > self._items.maxsize:
+                    evicted.append(self._items.popitem()[1][0])
                 self._items[key] = (value, size)
         self._done(key)
+        for old in evicted:
+            self._gone(old)
         future.set_result(value)
         return value
 
@@ -76,8 +94,11 @@ def _budget(share: float) -> int:
     return int(float(os.environ.get("CONVLENS_CACHE_MB", "3000")) * MEGABYTE * share)
 
 
-_models = SharedCache(_budget(0.5))
 _traces = SharedCache(_budget(0.35))
+# A trace keeps its network alive, so the traces of a model that goes have to go with it.
+_models = SharedCache(
+    _budget(0.5), gone=lambda model: _traces.drop(lambda key: cast(tuple[str, str], key)[0] == model.key)
+)
 _small = SharedCache(_budget(0.15))
 
 # As many computations at once as there are cores: more would only make each visitor wait longer.
@@ -109,6 +130,10 @@ def classifier(model_key: str, weights: str = "default") -> cc.Classifier:
     return _models.get((model_key, weights), make, lambda model: 4 * model.card.n_parameters)
 
 
+def _is_kept(model: cc.Classifier) -> bool:
+    return (model.card.key, "random" if model.weights == "random" else "default") in _models
+
+
 def model_input(model: cc.Classifier, picture: cc.Picture) -> cc.ModelInput:
     """What the network sees of a picture."""
     return memo(
@@ -126,7 +151,8 @@ def trace(model: cc.Classifier, seen: cc.ModelInput) -> cc.Trace:
         with _slots:
             return cc.trace(model, seen)
 
-    return _traces.get((model.key, seen.digest), make, lambda made: made.nbytes)
+    # For the same reason the trace of a model that is not kept (it went meanwhile, or is too large) is not kept either.
+    return _traces.get((model.key, seen.digest), make, lambda made: made.nbytes if _is_kept(model) else sys.maxsize)
 
 
 def explain(model: cc.Classifier, seen: cc.ModelInput, **options: Any) -> cc.SaliencyMap:
