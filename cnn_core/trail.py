@@ -23,11 +23,29 @@ Choose = Literal["most", "for"]
 End = Literal["input", "steps", "nothing", "unopened"]
 Index = tuple[int, ...]
 
+SHOWN: Final = 6
+"""So many of a unit's parts are told of one by one; the others as one sum."""
 _CHOICES: Final = get_args(Choose)
 _MAX_TEXT: Final = 2_000
 _MAX_STEPS: Final = 2_000  # DenseNet-201, the deepest of torchvision's, has about 700 operations
 _INDEX: Final = re.compile(r"\d{1,6}(?:\.\d{1,6})*")
 _TURN: Final = re.compile(r"(\d{1,4})-(\d{1,4})-(\d{1,6}(?:\.\d{1,6})*)")
+
+
+@dataclass(frozen=True)
+class Contributor:
+    """One of the parts of a unit: the unit (operation, index) that it comes from, and what it puts in.
+
+    input_number: which of the operation's inputs; with index it names a turn. value, share: as `contribution` and
+    `share` of `TrailStep`. followed: the trail goes on here.
+    """
+
+    operation: str
+    index: Index
+    input_number: int
+    value: float
+    share: float | None
+    followed: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +57,8 @@ class TrailStep:
     contribution: what the next unit puts in: its product with its weight in a sum, the number itself elsewhere; None on
     the last step. share: |contribution| over the sum of all parts' sizes (the bias is one): 1 where there is one part,
     None where parts are not added. turned: the part was chosen by hand.
+    contributors: the `SHOWN` strongest parts, the strongest first, and the followed one; n_rest: how many others there
+    are; rest: their sum, None where parts are not added. bias: the number added to the parts (None: there is none).
     """
 
     operation: str
@@ -54,6 +74,10 @@ class TrailStep:
     contribution: float | None
     share: float | None
     turned: bool
+    contributors: tuple[Contributor, ...]
+    n_rest: int
+    rest: float | None
+    bias: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,11 +264,26 @@ def _position_of(operation: Operation, parts: _Parts, turn: tuple[int, Index]) -
 
 def _step(operation: Operation, unit: UnitExplanation, parts: _Parts, position: int | None, turned: bool) -> TrailStep:
     contribution = None if position is None else float(parts.values[position])
-    share = None
-    if contribution is not None and (unit.combine in ("sum", "mean") or len(parts.values) == 1):
-        sizes = math.fsum(np.abs(parts.values).tolist()) + abs(unit.bias or 0.0)
-        alone = len(parts.values) == 1 and unit.bias is None
-        share = 1.0 if alone else abs(contribution) / sizes if sizes else 0.0
+    added = unit.combine in ("sum", "mean")
+    sizes = math.fsum(np.abs(parts.values).tolist()) + abs(unit.bias or 0.0)
+    alone = len(parts.values) == 1 and unit.bias is None
+
+    def share_of(value: float) -> float | None:
+        if not added and len(parts.values) != 1:
+            return None
+        return 1.0 if alone else abs(value) / sizes if sizes else 0.0
+
+    order = np.argsort(-(parts.values if unit.combine == "max" else np.abs(parts.values)), kind="stable")
+    shown = [int(i) for i in order[:SHOWN]]
+    if position is not None and position not in shown:
+        shown.append(position)
+    rest = math.fsum(np.delete(parts.values, shown).tolist()) if added else None
+    contributors = []
+    for at in shown:
+        (which, index), value = parts.unit(at), float(parts.values[at])
+        contributors.append(
+            Contributor(operation.inputs[which], index, which, value, share_of(value), followed=at == position)
+        )
     return TrailStep(
         operation=operation.name,
         kind=operation.kind,
@@ -257,8 +296,12 @@ def _step(operation: Operation, unit: UnitExplanation, parts: _Parts, position: 
         combine=unit.combine,
         n_parts=len(parts.values),
         contribution=contribution,
-        share=share,
+        share=None if contribution is None else share_of(contribution),
         turned=turned,
+        contributors=tuple(contributors),
+        n_rest=len(parts.values) - len(shown),
+        rest=rest,
+        bias=unit.bias,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,13 @@ def _class(text: str) -> str:
     return text.strip()
 
 
+def _trail(text: str) -> str:
+    """A trail as `cc.Trail.to_text` writes it; whether it fits the network, the page finds out."""
+    if not re.fullmatch(r"(most|for)~[A-Za-z0-9._:~-]{1,1000}", text):
+        raise ValueError(text)
+    return text
+
+
 def _between(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         value = int(text)
@@ -47,6 +55,13 @@ def _one_of(*names: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _line(text: str) -> str:
+    """One line that the page itself reads strictly, so that it can say what is wrong with it."""
+    if not text or len(text) > 1500 or not text.isprintable():
+        raise ValueError(text)
+    return text
 
 
 @dataclass(frozen=True)
@@ -70,10 +85,14 @@ PARAMETERS: dict[str, Parameter] = {
     "rival": Parameter(_index),
     "method": Parameter(_key, "gradcam"),
     "mode": Parameter(_key),
+    "trail": Parameter(_trail),
     "kernel": Parameter(_key),
     "stride": Parameter(_between(1, 8), 1),
     "padding": Parameter(_between(0, 8), 0),
     "dilation": Parameter(_between(1, 8), 1),
+    "changes": Parameter(_line),
+    "tool": Parameter(_one_of("channels", "kernel", "picture", "preprocessing"), "channels"),
+    "watch": Parameter(_key),
 }
 
 _SEEN = "cl_address_seen"
