@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 
+from .changes import EditBias, EditKernel
 from .errors import InvalidLayer, InvalidOption, InvalidUnit
 
 if TYPE_CHECKING:
@@ -18,31 +19,6 @@ if TYPE_CHECKING:
 
 EDITABLE: Final = ("conv2d", "linear")
 """Kinds of operation whose weights and bias can be edited."""
-
-
-@dataclass(frozen=True)
-class EditKernel:
-    """Weights of a convolution (filter, channel read, row, column) or of a linear layer (output, input) replaced.
-
-    index: the place, whole or its beginning: (filter, channel) is one kernel, (filter,) all kernels of a filter.
-    values: numbers of the shape that is left, as nested sequences or an array; kept as nested tuples.
-    """
-
-    operation: str
-    index: tuple[int, ...]
-    values: Any
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "values", _plain_tuples(self.values))
-
-
-@dataclass(frozen=True)
-class EditBias:
-    """The bias of one filter or output replaced."""
-
-    operation: str
-    index: int
-    value: float
 
 
 def edited_parameters(network: Network, changes: Sequence[object]) -> dict[str, dict[str, torch.Tensor]]:
@@ -53,23 +29,35 @@ def edited_parameters(network: Network, changes: Sequence[object]) -> dict[str, 
     for change in changes:
         if not isinstance(change, EditKernel | EditBias):
             continue
-        key = "weight" if isinstance(change, EditKernel) else "bias"
-        tensor = _editable(network, change.operation, key)
-        copy = copies.setdefault(id(tensor), tensor.detach().clone())
-        index = change.index if isinstance(change, EditKernel) else (change.index,)
-        place = _checked_place(index, copy, change.operation, key)
-        found = np.asarray(change.values if isinstance(change, EditKernel) else change.value, dtype=np.float64)
-        if found.shape != tuple(copy[place].shape):
-            raise InvalidOption(f"{_words(copy[place].shape)} are replaced here, and {_words(found.shape)} were given.")
-        if not np.isfinite(found).all():
-            raise InvalidOption("A weight must be a finite number.")
-        copy[place] = torch.from_numpy(found).to(copy)
+        tensor, place, numbers = check_edit(network, change)
+        if id(tensor) not in copies:
+            copies[id(tensor)] = tensor.detach().clone()
+        copies[id(tensor)][place] = torch.from_numpy(numbers).to(tensor)
     edited = {}
     for operation in network.operations if copies else ():
         own = network.parameters(operation.name)
         if operation.kind in EDITABLE and any(id(tensor) in copies for tensor in own.values()):
             edited[operation.name] = {key: copies.get(id(tensor), tensor) for key, tensor in own.items()}
     return edited
+
+
+def check_edit(
+    network: Network, change: EditKernel | EditBias
+) -> tuple[torch.Tensor, tuple[int, ...], NDArray[np.float64]]:
+    """The shared tensor that an edit is about, the place in it, and the new numbers; nothing is written.
+
+    Raises InvalidLayer, InvalidUnit and InvalidOption as `interventions.intervene` does.
+    """
+    key = "weight" if isinstance(change, EditKernel) else "bias"
+    tensor = _editable(network, change.operation, key)
+    index = change.index if isinstance(change, EditKernel) else (change.index,)
+    place = _checked_place(index, tensor, change.operation, key)
+    found = np.asarray(change.values if isinstance(change, EditKernel) else change.value, dtype=np.float64)
+    if found.shape != tuple(tensor[place].shape):
+        raise InvalidOption(f"{_words(tensor[place].shape)} are replaced here, and {_words(found.shape)} were given.")
+    if not np.isfinite(found).all():
+        raise InvalidOption("A weight must be a finite number.")
+    return tensor, place, found
 
 
 def _editable(network: Network, name: str, key: str) -> torch.Tensor:
@@ -117,19 +105,6 @@ def _needed_behind(network: Network, operation: Operation, axis: int) -> int:
     first = (operation.output_shape[1 + axis] - 1) * a["stride"][axis]
     span = first + a["dilation"][axis] * (a["kernel_size"][axis] - 1)
     return int(span + 1 - read - a["padding"][axis])
-
-
-def _plain_tuples(values: Any) -> Any:
-    """Nested tuples of floats, so that a change can be compared, hashed and written down."""
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidOption("Weights are given as numbers: nested lists of equal length, or an array.") from None
-
-    def nested(item: Any) -> Any:
-        return tuple(nested(i) for i in item) if isinstance(item, list) else item
-
-    return nested(array.tolist())
 
 
 def _words(shape: tuple[int, ...]) -> str:

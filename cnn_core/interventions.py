@@ -6,61 +6,39 @@ weights, and only what depends on a change is run again after it; whoever uses t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .edited_weights import EditBias, EditKernel, edited_parameters, recomputed
-from .errors import InvalidLayer, InvalidOption, InvalidUnit
-from .picture_changes import change_picture
-from .preprocessing_trials import sabotaged
+from .changes import Change, ChangePicture, EditBias, EditKernel, SabotagePreprocessing, SwitchOff
+from .edited_weights import check_edit, edited_parameters, recomputed
+from .errors import ConvLensError, InvalidLayer, InvalidOption, InvalidUnit
+from .picture_changes import change_picture, check_picture_change
+from .preprocessing_trials import check_sabotage, sabotaged
 from .tracing import Prediction
 
 if TYPE_CHECKING:
-    from .images import Picture
     from .models import Classifier
     from .network import Network, Operation
     from .tracing import Trace
 
+__all__ = [
+    "Change",
+    "ChangePicture",
+    "EditBias",
+    "EditKernel",
+    "Intervention",
+    "SabotagePreprocessing",
+    "SwitchOff",
+    "intervene",
+    "unfit",
+]
 
-@dataclass(frozen=True)
-class SwitchOff:
-    """Channels of an operation's output replaced, at every place, by 0 or by their own mean over the map.
-
-    channels: indices on the channel axis, or on the only axis of a vector (there "mean" would change nothing, and is
-    refused).
-    """
-
-    operation: str
-    channels: tuple[int, ...]
-    to: Literal["zero", "mean"] = "zero"
-
-
-@dataclass(frozen=True)
-class ChangePicture:
-    """What the network sees, changed by one of `picture_changes.list_picture_kinds()`; several act in their order.
-
-    amount: in the kind's own unit; None for its default. seed: of noise and of shuffled patches.
-    """
-
-    kind: str
-    amount: float | None = None
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class SabotagePreprocessing:
-    """The picture prepared with one of `preprocessing_trials.list_sabotages(...)`'s mistakes, by its key."""
-
-    key: str
-    picture: Picture
-
-
-Change = SwitchOff | EditKernel | EditBias | ChangePicture | SabotagePreprocessing
+_ONE_PICTURE = "Sabotaged preprocessing goes with no other change of the picture: choose one."
 
 
 @dataclass(frozen=True)
@@ -121,6 +99,22 @@ class Intervention:
     def values_after(self, operation: str) -> NDArray[np.float32]:
         """An operation's output with the changes: float32 (C, H, W) or (K,), read-only. Raises InvalidLayer."""
         return self._read(operation, self._replaced)
+
+    def reached(self, operations: Collection[str]) -> dict[str, NDArray[np.float32]]:
+        """The outputs, with the changes, of those of the operations that a change reaches; the others stay as they are.
+
+        Several at once are less work than one after the other. Arrays as `values_after`.
+        """
+        if not self._replaced:
+            return {}
+        touched = set(self._replaced)
+        for operation in self._network.operations:
+            if not touched.isdisjoint(operation.inputs):
+                touched.add(operation.name)
+        names = [name for name in (self._network[o].name for o in operations) if name in touched]
+        with torch.no_grad():
+            found = self._network.run_from(self._values, self._replaced, keep=names)
+        return {name: _array(tensor) for name, tensor in found.items()}
 
     def _read(self, operation: str, replaced: Mapping[str, torch.Tensor]) -> NDArray[np.float32]:
         name = self._network[operation].name
@@ -183,6 +177,33 @@ def intervene(classifier: Classifier, trace: Trace, changes: Sequence[Change], *
     )
 
 
+def unfit(classifier: Classifier, changes: Sequence[Change]) -> dict[int, str]:
+    """Which of the changes cannot be made to this classifier, by their place in the list, and why, in a sentence each.
+
+    A sabotaged preprocessing goes with no other change of the picture: the first of them stays.
+    """
+    reasons: dict[int, str] = {}
+    of_picture: Change | None = None
+    for place, change in enumerate(changes):
+        try:
+            if isinstance(change, SwitchOff):
+                _switchable(classifier.network, change)
+            elif isinstance(change, EditKernel | EditBias):
+                check_edit(classifier.network, change)
+            else:
+                sabotage = isinstance(change, SabotagePreprocessing)
+                if isinstance(change, SabotagePreprocessing):
+                    check_sabotage(classifier, change.key)
+                else:
+                    check_picture_change(change.kind, change.amount)
+                if of_picture is not None and (sabotage or isinstance(of_picture, SabotagePreprocessing)):
+                    raise InvalidOption(_ONE_PICTURE)
+                of_picture = change
+        except ConvLensError as error:
+            reasons[place] = str(error)
+    return reasons
+
+
 def _changed_input(
     classifier: Classifier, trace: Trace, changes: tuple[Change, ...]
 ) -> tuple[dict[str, torch.Tensor], NDArray[np.uint8] | None]:
@@ -196,13 +217,15 @@ def _changed_input(
     first = wanted[0]
     if isinstance(first, SabotagePreprocessing):
         if len(wanted) > 1:
-            raise InvalidOption("Sabotaged preprocessing goes with no other change of the picture: choose one.")
+            raise InvalidOption(_ONE_PICTURE)
+        if first.picture is None:
+            raise InvalidOption("A preprocessing is sabotaged on the picture itself: give SabotagePreprocessing one.")
         tensor, shown = sabotaged(classifier, first.key, first.picture, seen)
         return {"input": tensor.to(classifier.device)}, shown
     rgb = seen.shown_rgb
     for change in wanted:
         if isinstance(change, SabotagePreprocessing):
-            raise InvalidOption("Sabotaged preprocessing goes with no other change of the picture: choose one.")
+            raise InvalidOption(_ONE_PICTURE)
         rgb = change_picture(rgb, change.kind, change.amount, seed=change.seed)
     prepared = classifier.card.preprocessing.from_rgb(rgb)
     return {"input": prepared.tensor.to(classifier.device)}, prepared.shown_rgb
@@ -210,7 +233,7 @@ def _changed_input(
 
 def _switchable(network: Network, change: SwitchOff) -> Operation:
     operation = network[change.operation]
-    axis = _channel_axis(operation)
+    axis = channel_axis(operation)
     if operation.name == "softmax" or axis is None:
         raise InvalidLayer(f"{operation.name} ({operation.title}) has no channels to switch off.")
     if change.to not in ("zero", "mean"):
@@ -224,7 +247,7 @@ def _switchable(network: Network, change: SwitchOff) -> Operation:
     return operation
 
 
-def _channel_axis(operation: Operation) -> int | None:
+def channel_axis(operation: Operation) -> int | None:
     """Where the channels stand in the output without its batch axis; maps may be (row, column, channel) too."""
     if len(operation.output_shape) == 1:
         return 0
@@ -232,7 +255,7 @@ def _channel_axis(operation: Operation) -> int | None:
 
 
 def _without(operation: Operation, output: torch.Tensor, change: SwitchOff) -> torch.Tensor:
-    axis = 1 + (_channel_axis(operation) or 0)
+    axis = 1 + (channel_axis(operation) or 0)
     output = output.clone()
     channels = torch.tensor(sorted(set(map(int, change.channels))), dtype=torch.long, device=output.device)
     if change.to == "zero":

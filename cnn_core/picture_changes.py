@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .channel_bench import shuffle_patches, to_grey, turn_hue
-from .errors import InvalidOption, suggest
+from .errors import InvalidOption, quote, suggest
 from .saliency.removal import gaussian_blur
 
 Rgb = NDArray[np.uint8]
@@ -58,13 +58,19 @@ def change_picture(rgb: Rgb, kind: str, amount: float | None = None, *, seed: in
     amount: in the kind's own unit, None for its default. seed: of noise and of shuffled patches.
     Raises InvalidOption for an unknown kind, or an amount outside the kind's range.
     """
+    row, number = check_picture_change(kind, amount)
+    return np.ascontiguousarray(row.make(np.asarray(rgb), number, seed))
+
+
+def check_picture_change(kind: str, amount: float | None = None) -> tuple[PictureKind, float]:
+    """The kind of this key, and the amount that is meant; raises InvalidOption as `change_picture` does."""
     if kind not in _REGISTRY:
-        raise InvalidOption(f"There is no picture change {kind!r}. {suggest(str(kind), _REGISTRY, limit=20)}")
+        raise InvalidOption(f"There is no picture change {quote(kind)}. {suggest(str(kind), _REGISTRY, limit=20)}")
     row = _REGISTRY[kind]
     number = row.default if amount is None else float(amount)
     if not math.isfinite(number) or (row.unit and not row.least <= number <= row.most):
         raise InvalidOption(f"{row.title} takes {row.least:g} to {row.most:g} ({row.unit}), not {amount!r}.")
-    return np.ascontiguousarray(row.make(np.asarray(rgb), number, seed))
+    return row, number
 
 
 def _levels(values: NDArray[np.floating]) -> Rgb:

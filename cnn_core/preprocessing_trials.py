@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from .errors import InvalidOption
+from .errors import InvalidOption, quote
 from .images import ModelInput, Picture, Preprocessing, load_image
 
 if TYPE_CHECKING:
@@ -149,11 +149,16 @@ def sabotaged(
     model_input: the right input of the same picture. Raises InvalidOption for a mistake that this network cannot meet.
     """
     preprocessing = classifier.card.preprocessing
-    offered = {entry.key: entry for entry in list_sabotages(preprocessing)}
-    if key not in offered:
-        raise InvalidOption(f"There is no mistake {key!r} for this network. Valid keys: {', '.join(offered)}.")
-    tensor = offered[key].make(preprocessing, picture, model_input)
+    tensor = check_sabotage(classifier, key).make(preprocessing, picture, model_input)
     return tensor, _read_back(tensor, preprocessing)
+
+
+def check_sabotage(classifier: Classifier, key: str) -> Sabotage:
+    """The mistake of this key; raises InvalidOption for one that this network cannot meet."""
+    offered = {entry.key: entry for entry in list_sabotages(classifier.card.preprocessing)}
+    if key not in offered:
+        raise InvalidOption(f"There is no mistake {quote(key)} for this network. Valid keys: {', '.join(offered)}.")
+    return offered[key]
 
 
 def _read_back(tensor: torch.Tensor, preprocessing: Preprocessing) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from ui.widgets import Bench
 SCORES = {"logit": "Logit", "probability": "Probability", "centred": "Logit above the mean"}
 FILL_WORDS: dict[Fill, str] = {"mean": "mean colour", "blur": "blur", "grey": "mid grey"}
 GUESSES = "cl_gradcam_guesses"
+OFFERED = ("gradcam", "cam")
 
 
 def ask(bench: Bench, layer: cc.Operation, target: int) -> tuple[dict[str, object], str, str]:
@@ -29,8 +30,10 @@ def ask(bench: Bench, layer: cc.Operation, target: int) -> tuple[dict[str, objec
     else:
         refusal = f"CAM reads only the maps that the head pools: choose {head.maps}." if layer.name != head.maps else ""
     wanted = session.get("method")
-    if wanted not in cards:
-        st.info(f"There is no method “{wanted}”; there are {', '.join(card.title for card in cards.values())}.")
+    if wanted not in OFFERED:
+        offered = " and ".join(cards[key].title for key in OFFERED)
+        known = f"{cards[wanted].title} is not on this page" if wanted in cards else f"There is no method “{wanted}”"
+        st.info(f"{known}; here are {offered}.")
         session.set("method", None)
         wanted = "gradcam"
     method = "gradcam" if wanted == "cam" and refusal else wanted
@@ -63,7 +66,7 @@ def ask(bench: Bench, layer: cc.Operation, target: int) -> tuple[dict[str, objec
         with st.popover(f"{cards[method].title} · {SCORES[chosen_score].lower()}", icon=":material/tune:"):
             st.markdown("Method")
             with st.container(horizontal=True, gap="small"):
-                for key in ("gradcam", "cam"):
+                for key in OFFERED:
                     st.button(
                         cards[key].title,
                         key=f"cl_gradcam_method_{key}",
@@ -265,4 +268,4 @@ lesson.try_this(
         "Switch to naive placement and watch the map slide.",
     ]
 )
-lesson.footer("home")
+lesson.footer("interventions")

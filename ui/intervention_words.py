@@ -1,0 +1,63 @@
+"""Changes in words: the sentence that stands for each on the stack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+import cnn_core as cc
+from cnn_core.changes import Change, ChangePicture, EditBias, EditKernel, SwitchOff
+from cnn_core.picture_changes import check_picture_change
+from cnn_core.preprocessing_trials import check_sabotage
+from ui.arithmetic import number
+from ui.text import plain
+
+LISTED = 6
+
+
+def sentence(change: Change, classifier: cc.Classifier) -> str:
+    """What was done, in one sentence of Markdown; a change that does not fit the network has one too."""
+    if isinstance(change, SwitchOff):
+        many = len(change.channels) > 1
+        what = "set to 0" if change.to == "zero" else f"set to {'their own means' if many else 'its own mean'}"
+        return f"**{channels(change.channels)}** of `{plain_code(change.operation)}` {what}."
+    if isinstance(change, EditKernel):
+        values = np.asarray(change.values, dtype=np.float64).reshape(-1)
+        place = " from ".join(
+            f"{word} {at}" for word, at in zip(("filter", "channel"), change.index[:2], strict=False)
+        ).replace("filter", "Filter", 1)
+        shown = ", ".join(number(float(v)) for v in values[:3])
+        if values.size > 3:
+            shown = f"{values.size} numbers, Σ = {number(float(values.sum()))}" if values.any() else "all 0"
+        return f"**{place}** of `{plain_code(change.operation)}`: weights now {shown}."
+    if isinstance(change, EditBias):
+        return f"**Bias {change.index}** of `{plain_code(change.operation)}` is now {number(change.value)}."
+    try:
+        if isinstance(change, ChangePicture):
+            kind, amount = check_picture_change(change.kind, change.amount)
+            size = f" ({number(amount)} {kind.unit})" if kind.unit else ""
+            return f"**Picture:** {kind.title.lower()}{size}."
+        mistake = check_sabotage(classifier, change.key)
+        return f"**Preprocessing:** {mistake.title[0].lower()}{mistake.title[1:]}."
+    except cc.ConvLensError:
+        return f"**{'Picture' if isinstance(change, ChangePicture) else 'Preprocessing'}:** {plain(_key(change))}."
+
+
+def channels(indices: Sequence[int]) -> str:
+    """ "Channel 3", "Channels 3, 5 and 9", "40 channels (3, 5, 9, 12, 13, 20, …)"."""
+    listed = [str(i) for i in indices]
+    if len(listed) == 1:
+        return f"Channel {listed[0]}"
+    if len(listed) <= LISTED:
+        return f"Channels {', '.join(listed[:-1])} and {listed[-1]}"
+    return f"{len(listed)} channels ({', '.join(listed[:LISTED])}, …)"
+
+
+def plain_code(name: str) -> str:
+    """A name that stands in a code span: without what would end it."""
+    return name.replace("`", "")
+
+
+def _key(change: Change) -> str:
+    return str(getattr(change, "kind", "") or getattr(change, "key", ""))
