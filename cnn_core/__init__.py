@@ -42,6 +42,8 @@ _HOMES: dict[str, str] = {
     "SaliencyMap": "saliency",
     "saliency_methods": "saliency",
     "explain": "saliency",
+    "explain_classes": "saliency",
+    "Stopped": "saliency",
     "LogitLedger": "decision",
     "logit_ledger": "decision",
     "Trail": "trail",
@@ -79,6 +81,7 @@ __all__ = [
     "ReceptiveField",
     "SaliencyMap",
     "ScrambleTest",
+    "Stopped",
     "SwitchOff",
     "Trace",
     "Trail",
@@ -88,6 +91,7 @@ __all__ = [
     "UnknownModel",
     "WeightsUnavailable",
     "explain",
+    "explain_classes",
     "explain_unit",
     "fetch_weights",
     "follow",
@@ -123,7 +127,7 @@ if TYPE_CHECKING:
     from .models import Classifier, ModelCard, fetch_weights, list_models, load_checkpoint, load_model
     from .network import Network, Operation
     from .operations import UnitExplanation, explain_unit
-    from .saliency import MethodCard, SaliencyMap, explain, saliency_methods
+    from .saliency import MethodCard, SaliencyMap, Stopped, explain, explain_classes, saliency_methods
     from .tracing import Trace, trace
     from .trail import Trail, follow
 

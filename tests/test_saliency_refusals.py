@@ -87,7 +87,7 @@ def test_a_new_method_is_one_entry(pooled: SmallClassifier, monkeypatch: pytest.
     def brightness(job: Job, *, factor: float = 1.0) -> Evidence:
         values = job.model_input.tensor[0].sum(dim=0).numpy() * factor
         logits = torch.zeros(5)
-        return Evidence(values, job.target(logits), logits.numpy())
+        return Evidence(values, job.target, logits.numpy())
 
     x = PlainInput.noise(SIZE, SIZE)
     found = explain(pooled, x, method="sum", factor=2.0)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from cnn_core.errors import InvalidOption
 from cnn_core.saliency import explain, on_trial
-from cnn_core.saliency.removal import edge_strength, gaussian_blur, moved_region, top_region, without
+from cnn_core.saliency.removal import edge_strength, gaussian_blur, moved_region, substitute, top_region, without
 
 from .saliency_networks import PlainInput, RedPatch, classifier_of
 
@@ -70,7 +70,7 @@ def test_blur_is_a_mean() -> None:
     assert (blurred.sum(axis=1) * rows**2).sum() == pytest.approx(4.0, rel=1e-3)  # variance = sigma squared
 
 
-@pytest.mark.parametrize("fill", ["mean", "blur", "grey"])
+@pytest.mark.parametrize("fill", ["mean", "blur", "grey", "noise"])
 def test_only_the_region_changes(fill: str) -> None:
     rgb = RANDOM.integers(0, 256, (20, 24, 3), dtype=np.uint8)
     mask = np.zeros((20, 24), dtype=bool)
@@ -81,6 +81,11 @@ def test_only_the_region_changes(fill: str) -> None:
         assert (removed[mask] == 128).all()
     elif fill == "mean":
         assert (removed[mask] == np.round(rgb.mean(axis=(0, 1)))).all()
+    elif fill == "noise":
+        assert (without(rgb, mask, "noise") == removed).all() and (without(rgb, mask, "noise", seed=1) != removed).any()
+        whole = substitute(rgb, "noise").astype(float)
+        # 480 samples of a normal distribution cut at 0 and 255: the mean within 5 standard errors
+        assert np.abs(whole.mean(axis=(0, 1)) - rgb.mean(axis=(0, 1))).max() < 5 * rgb.std() / np.sqrt(480)
     else:
         assert removed[mask].std() < rgb[mask].std() / 4
 
@@ -151,7 +156,7 @@ def test_refusals() -> None:
     classifier = classifier_of(RedPatch(), size=SIZE)
     model_input = PlainInput.of(red_patch_picture(textured=True))
     found = explain(classifier, model_input, target="red")
-    for options in ({"fraction": 0.0}, {"fraction": 1.0}, {"seeds": []}, {"fill": "noise"}):
+    for options in ({"fraction": 0.0}, {"fraction": 1.0}, {"seeds": []}, {"fill": "sand"}):
         with pytest.raises(InvalidOption):
             on_trial(classifier, model_input, found, **options)  # type: ignore[arg-type]
     grey = PlainInput.of(np.full((SIZE, SIZE, 3), 90, dtype=np.uint8))

@@ -1,8 +1,10 @@
-"""`explain`: one call from a picture and a class to a saliency map."""
+"""`explain` and `explain_classes`: one call from a picture and a class, or several, to saliency maps."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +12,13 @@ import torch
 
 from ..errors import InvalidOption
 from ..images import ModelInput, Picture, load_image
-from .layers import layer_facts
+from .batch import Batch
+from .fusion import FUSIONS, Fusion, fuse
+from .layers import layer_facts, refuse_attention
 from .maps import SaliencyMap, judge
 from .placement import Placement
-from .registry import Job, check_options, method_card, run_method
+from .progress import Progress, ShouldStop, Work
+from .registry import BATCH_SIZE, Evidence, Job, check_options, method_card, run_method
 from .targets import Score, TargetRequest, check_request
 
 if TYPE_CHECKING:
@@ -28,53 +33,153 @@ def explain(
     *,
     method: str = "gradcam",
     target: TargetRequest = None,
-    layer: str | Operation | None = None,
+    layer: str | Operation | Sequence[str | Operation] | None = None,
     score: Score = "logit",
     rectify: bool = True,
     trace: Trace | None = None,
+    fusion: Fusion = "mean",
+    batch_size: int | None = None,
+    on_progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
     **options: Any,
 ) -> SaliencyMap:
     """Which places of a picture speak for a class, by one of `saliency_methods()`.
 
     picture_or_input: a ModelInput, a Picture, or anything that `load_image` takes.
     target: None for the top class, an index, a class name, or (a, b) for the margin "a rather than b".
-    layer: an operation's name or a module path; None for the last layer with spatial maps before the head.
+    layer: an operation's name or a module path; None for the last layer with spatial maps before the head; several as a
+    list or tuple are fused (see `fusion.fuse`): each map divided by its own largest value, then their mean or maximum.
     score: "logit", "probability", or "centred" (the logit minus the mean logit).
     rectify: True keeps what speaks for the target only (max(0, .)); False keeps both signs.
     trace: the finished forward pass of this very input, so that none has to be run again.
-    options: the method's own.
+    batch_size: at most so many pictures in one forward pass, for methods that run many (None: 16).
+    on_progress(done, total) is told, and should_stop() asked, by the methods whose card says `is_dear`.
+    options: the method's own; its card lists them with their limits.
 
-    Raises UnknownMethod, UnknownClass, InvalidLayer or InvalidOption, each saying what would be right.
+    Raises UnknownMethod, UnknownClass, InvalidLayer or InvalidOption, each saying what would be right, and Stopped.
     """
-    start = time.perf_counter()
-    card = method_card(method)
-    check_options(method, options)
-    check_request(target, score)
-    model_input = _input_of(classifier, picture_or_input, trace)
-    if not card.needs_layer and layer is not None:
-        raise InvalidOption(f"{card.title} explains the whole network and reads no layer: leave the layer out.")
-    operation = layer_facts(classifier.network, layer).operation if card.needs_layer else None
-    evidence = run_method(method, Job(classifier, model_input, target, score, operation, trace), options)
+    asked = Request(method, layer, score, rectify, fusion, batch_size, options)
+    return explain_rows(
+        classifier, [picture_or_input], [target], asked, trace=trace, work=Work(on_progress, should_stop)
+    )[0]
 
+
+def explain_classes(
+    classifier: Classifier,
+    picture_or_input: Any,
+    targets: Sequence[TargetRequest],
+    *,
+    method: str = "gradcam",
+    layer: str | Operation | Sequence[str | Operation] | None = None,
+    score: Score = "logit",
+    rectify: bool = True,
+    trace: Trace | None = None,
+    fusion: Fusion = "mean",
+    batch_size: int | None = None,
+    on_progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+    **options: Any,
+) -> tuple[SaliencyMap, ...]:
+    """The maps of several targets of one picture, in their order, from one forward pass.
+
+    Where the head is pooling + linear every further class costs one small product; elsewhere the classes' gradients go
+    back through the head together; methods that run masked pictures (occlusion, RISE, Score-CAM, Ablation-CAM) run them
+    once for all. targets: each as in `explain`. Each map's `seconds` is its share of the time.
+    """
+    if isinstance(targets, str) or not isinstance(targets, Sequence) or not targets:
+        raise InvalidOption("targets is a list of at least one class, name or pair.")
+    asked = Request(method, layer, score, rectify, fusion, batch_size, options)
+    return explain_rows(
+        classifier, [picture_or_input], list(targets), asked, trace=trace, work=Work(on_progress, should_stop)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """How maps are made: the arguments of `explain` that pictures and targets have in common."""
+
+    method: str = "gradcam"
+    layer: Any = None
+    score: Score = "logit"
+    rectify: bool = True
+    fusion: Fusion = "mean"
+    batch_size: int | None = None
+    options: Mapping[str, Any] | None = None
+
+    def check(self, classifier: Classifier, targets: Sequence[Any]) -> tuple[Operation | None, ...]:
+        """Refuse what can be refused before any forward pass; returns the layers to read."""
+        card = method_card(self.method)
+        check_options(self.method, self.options or {})
+        for target in targets:
+            check_request(target, self.score)
+        if self.fusion not in FUSIONS:
+            raise InvalidOption(f"Unknown fusion {self.fusion!r}. It is one of: {', '.join(map(repr, FUSIONS))}.")
+        is_whole = isinstance(self.batch_size, int | np.integer) and not isinstance(self.batch_size, bool)
+        if self.batch_size is not None and not (is_whole and self.batch_size > 0):
+            raise InvalidOption(f"batch_size must be a whole number from 1 up, and is {self.batch_size!r}.")
+        if not card.needs_layer:
+            if self.layer is not None:
+                raise InvalidOption(f"{card.title} explains the whole network and reads no layer: leave the layer out.")
+            return (None,)
+        refuse_attention(classifier, card.title)
+        layers = list(self.layer) if isinstance(self.layer, list | tuple) else [self.layer]
+        if not layers:
+            raise InvalidOption("At least one layer is needed for a fusion; None means the last one with maps.")
+        found = [layer_facts(classifier.network, layer).operation for layer in layers]
+        return tuple(dict.fromkeys(found))
+
+
+def explain_rows(
+    classifier: Classifier,
+    sources: Sequence[Any],
+    targets: Sequence[TargetRequest],
+    asked: Request,
+    *,
+    trace: Trace | None = None,
+    work: Work | None = None,
+) -> tuple[SaliencyMap, ...]:
+    """The maps of several rows: either one target for each picture, or several targets of one picture."""
+    start = time.perf_counter()
+    work = work or Work()
+    layers = asked.check(classifier, targets)
+    inputs = [_input_of(classifier, source, trace) for source in sources]
+    # A caller's inference_mode would make tensors that no graph can hold: leave it while the maps are made.
+    with torch.inference_mode(False):
+        batch = Batch(classifier, inputs, targets, asked.score, trace)
+        found = []
+        for row in range(len(targets)):
+            made = []
+            for part, layer in enumerate(layers):
+                inner = work.part(row * len(layers) + part, len(targets) * len(layers))
+                job = Job(batch, row, layer, inner, asked.batch_size or BATCH_SIZE)
+                made.append(_map_of(job, asked, run_method(asked.method, job, asked.options or {})))
+            found.append(made[0] if len(made) == 1 else fuse(made, asked.fusion))
+    seconds = (time.perf_counter() - start) / len(targets)
+    return tuple(replace(made, seconds=seconds) for made in found)
+
+
+def _map_of(job: Job, asked: Request, evidence: Evidence) -> SaliencyMap:
     raw = np.asarray(evidence.values, dtype=np.float32)
-    is_empty, note = judge(raw, rectified=rectify, label=evidence.target.label)
-    values = np.maximum(raw, np.float32(0)) if rectify else raw
+    is_empty, note = judge(raw, rectified=asked.rectify, label=evidence.target.label)
+    values = np.maximum(raw, np.float32(0)) if asked.rectify else raw
     values.setflags(write=False)
+    size = (job.model_input.tensor.shape[-2], job.model_input.tensor.shape[-1])
     return SaliencyMap(
         values=values,
         target=evidence.target,
         target_value=evidence.target.value(evidence.logits),
-        layer=None if operation is None else operation.name,
-        layer_title="Input" if operation is None else operation.title,
-        method=method,
-        rectified=rectify,
+        layer=None if job.layer is None else job.layer.name,
+        layer_title="Input" if job.layer is None else job.layer.title,
+        method=asked.method,
+        rectified=asked.rectify,
         raw_range=(float(raw.min()), float(raw.max())),
         is_empty=is_empty,
-        note=note,
-        shown_rgb=model_input.shown_rgb,
-        placement=placement_of(classifier, operation, (model_input.tensor.shape[-2], model_input.tensor.shape[-1])),
-        model_key=classifier.key,
-        seconds=time.perf_counter() - start,
+        note=f"{note} {evidence.note}".strip(),
+        shown_rgb=job.model_input.shown_rgb,
+        placement=evidence.placement or placement_of(job.classifier, job.layer, size),
+        model_key=job.classifier.key,
+        seconds=0.0,
+        details=dict(evidence.details),
     )
 
 
@@ -99,7 +204,10 @@ def _input_of(classifier: Classifier, source: Any, trace: Trace | None) -> Model
         model_input = source if isinstance(source, ModelInput) else classifier.preprocess(source)
         if model_input.tensor.dim() != 4 or model_input.tensor.shape[0] != 1:
             shape = tuple(model_input.tensor.shape)
-            raise InvalidOption(f"A map explains one picture, (1, C, h, w); the input has the shape {shape}.")
+            raise InvalidOption(
+                f"A map explains one picture, (1, C, h, w); the input has the shape {shape}. For several pictures use "
+                "explain_many."
+            )
         return model_input
     if trace.classifier_key != classifier.key:
         raise InvalidOption(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 from ..errors import InvalidLayer
 from ..receptive_field import ReceptiveField, receptive_field
 
 if TYPE_CHECKING:
+    from ..models import Classifier
     from ..network import LinearHead, Network, Operation
 
 
@@ -48,6 +49,23 @@ def layer_facts(network: Network, layer: str | Operation | None) -> LayerFacts:
         if name not in known:
             known[name] = _work_out(network, name)
         return known[name]
+
+
+# Functions and modules through which every place of a picture reads every other.
+_ATTENTION: Final = frozenset(
+    {"MultiheadAttention", "scaled_dot_product_attention", "shifted_window_attention", "einsum", "matmul", "bmm"}
+)
+
+
+def refuse_attention(classifier: Classifier, method: str) -> None:
+    """Raises InvalidLayer for a vision transformer, in which no layer with maps stands between picture and class."""
+    for operation in classifier.network.operations:
+        if operation.kind == "other" and operation.attributes.get("what") in _ATTENTION:
+            raise InvalidLayer(
+                f"{method} reads the maps of a convolutional layer, and {classifier.card.title} is a transformer: it "
+                "mixes all places of the picture by attention. Use a method that reads no layer: 'occlusion', 'rise', "
+                "'gradient', 'smoothgrad' or 'integrated_gradients'."
+            )
 
 
 def _work_out(network: Network, name: str | None) -> LayerFacts:

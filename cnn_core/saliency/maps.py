@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +44,7 @@ class SaliencyMap:
     note: a sentence; why there is nothing to see when `is_empty`, and otherwise what the range says.
     shown_rgb: uint8 (H, W, 3), the picture that the model saw. placement: where the cells lie on it.
     model_key: which model and weights. seconds: time that it took, the forward pass included unless a trace was given.
+    details: the method's further numbers by name, for example integrated gradients' "completeness_error".
     """
 
     values: NDArray[np.float32]
@@ -58,6 +61,7 @@ class SaliencyMap:
     placement: Placement
     model_key: str
     seconds: float
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -142,7 +146,8 @@ class SaliencyMap:
         """The raw numbers and all that is needed to read them, as an .npz file's bytes (no pickles inside).
 
         Arrays: values float32 (h, w), raw_range, target_indices, target_label, score, target_value, layer, method,
-        rectified, offset and stride (row, column; input pixels), input_size, model_key, note, shown_rgb.
+        rectified, offset and stride (row, column; input pixels), input_size, model_key, note, details (JSON text),
+        shown_rgb.
         """
         buffer = io.BytesIO()
         np.savez_compressed(
@@ -161,6 +166,7 @@ class SaliencyMap:
             input_size=np.array(self.input_size, dtype=np.int64),
             model_key=np.array(self.model_key),
             note=np.array(self.note),
+            details=np.array(json.dumps(dict(self.details), default=str)),
             shown_rgb=self.shown_rgb,
         )
         return _deliver(buffer.getvalue(), path)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 
+from .batch import Batch
 from .layers import LayerFacts, layer_facts
 from .registry import Job
 from .targets import Target
 
 if TYPE_CHECKING:
     from ..network import LinearHead, Operation
+
+# Gradients of so many targets at once, each of the size of the head's activations.
+_TARGETS: Final = 16
+_HALF: Final = (torch.bfloat16, torch.float16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,93 +32,110 @@ class LayerPass:
 
 
 def layer_pass(job: Job) -> LayerPass:
-    """One forward pass (none where the job has a trace), then the head alone once more, and backward through it alone.
+    """One forward pass (none where there is a trace), then the head alone once more, and backward through it alone.
 
     The forward pass builds no graph; the layer's activation becomes a leaf, and only what depends on it is computed
     again with a graph. No hook is placed, no parameter's gradient is computed and no mode is changed, so that threads
-    can share the model. Works with frozen parameters, and inside `no_grad` and `inference_mode`.
+    can share the model. Works with frozen parameters, and inside `no_grad` and `inference_mode`. All pictures, or all
+    targets, of the job's batch are done in one go. Half precisions are passed on as float32.
     """
-    # A caller's inference_mode would make tensors that no graph can hold: leave it for the length of this pass.
-    with torch.inference_mode(False):
-        facts = layer_facts(job.classifier.network, job.maps_layer)
-        return _through_graph(job, facts) if facts.pooled_by is None else _closed_form(job, facts.pooled_by)
+    name = job.maps_layer.name
+    gradient = layer_gradients(job.batch, name)[job.row]
+    activation = job.batch.outputs((name,))[name][job.image]
+    return LayerPass(_full(activation), _full(gradient), job.logits, job.target)
 
 
-def activations(job: Job, names: frozenset[str]) -> dict[str, torch.Tensor]:
-    """The outputs of these operations with their batch axis, from the trace or else from one pass without a graph."""
-    if job.trace is not None:
-        found = {name: job.trace.tensor(name).to(job.classifier.device) for name in names}
-    else:
-        with torch.no_grad():
-            x = job.model_input.tensor.to(job.classifier.device)
-            found = dict(job.classifier.network.run(x, keep=set(names)))
-    return {name: _ordinary(tensor) for name, tensor in found.items()}
+def layer_gradients(batch: Batch, name: str) -> torch.Tensor:
+    """dy/dA at one operation ("input" too) for every row of a batch, (R, C, H, W)."""
+
+    def make() -> torch.Tensor:
+        facts = layer_facts(batch.classifier.network, name)
+        return _through_graph(batch, facts) if facts.pooled_by is None else _closed_form(batch, facts.pooled_by)
+
+    return batch.once(("gradients", name), make)
 
 
-def _closed_form(job: Job, head: LinearHead) -> LayerPass:
+def activation_of(job: Job) -> torch.Tensor:
+    """The layer's activation (C, H, W) of this job's picture, in at least float32; no gradient is computed."""
+    name = job.maps_layer.name
+    job.batch.outputs((name, job.classifier.network.output))  # both from one pass
+    return _full(job.batch.outputs((name,))[name][job.image])
+
+
+def _closed_form(batch: Batch, head: LinearHead) -> torch.Tensor:
     """y = v . (W mean(A) + b) for the logits' cotangent v, so dy/dA_k = (W^T v)_k / (H W) at every cell."""
-    final = job.classifier.network.output
-    found = activations(job, frozenset({head.maps, final}))
-    activation, logits = found[head.maps][0], found[final][0]
-    target = job.target(logits)
+    final = batch.classifier.network.output
+    maps = batch.outputs((head.maps, final))[head.maps]
     with torch.no_grad():
-        cotangent = target.cotangent(logits)
-        spoken = cotangent.nonzero()[:, 0]  # one class or two, but for a probability
-        shares = cotangent[spoken] @ head.weight[spoken]
-        cells = activation.shape[1] * activation.shape[2]
-        gradient = (shares / cells)[:, None, None].expand_as(activation)
-    return LayerPass(activation, gradient, logits, target)
+        cotangents = batch.cotangents()
+        spoken = cotangents.any(dim=0).nonzero()[:, 0]  # a class or two for each row, but for a probability
+        shares = cotangents[:, spoken] @ head.weight[spoken].to(cotangents.dtype)
+        cells = maps.shape[2] * maps.shape[3]
+        return (shares / cells)[:, :, None, None].expand(-1, -1, *maps.shape[2:])
 
 
-def _through_graph(job: Job, facts: LayerFacts) -> LayerPass:
-    found = activations(job, facts.needed)
-    leaf = found[facts.operation.name].detach().requires_grad_(True)
-    found[facts.operation.name] = leaf
+def _through_graph(batch: Batch, facts: LayerFacts) -> torch.Tensor:
+    name = facts.operation.name
+    found = dict(batch.outputs(facts.needed))
+    leaf = found[name].detach().requires_grad_(True)
+    found[name] = leaf
     if facts.scored_by is None:
-        gradient, logits, target = _backward(job, facts.operation.name, found)
-    else:
-        gradient, logits, target = _through_class_maps(job, facts.operation.name, facts.scored_by, found)
-    return LayerPass(leaf.detach()[0], gradient[0], logits, target)
+        return _backward(batch, name, found)
+    return _through_class_maps(batch, name, facts.scored_by, found)
 
 
-def _backward(job: Job, name: str, values: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, Target]:
-    """From the leaf values[name] forward to the logits with a graph, and back: dy/d(leaf) (1, ...), logits (K,), y."""
-    network, leaf = job.classifier.network, values[name]
+def _backward(batch: Batch, name: str, values: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """From the leaf values[name] forward to the logits with a graph, and back: dy/d(leaf) for every row."""
+    network, leaf = batch.classifier.network, values[name]
     with torch.enable_grad():
         logits = network.run_from(values, {name: leaf}, keep={network.output})[network.output]
-    spoken = logits.detach()[0]
-    target = job.target(spoken)
-    (gradient,) = torch.autograd.grad(logits, leaf, grad_outputs=target.cotangent(spoken)[None])
-    return gradient, spoken, target
+    batch.heard(logits)
+    return pulled_back(batch, logits, leaf, batch.cotangents().to(logits.dtype))
+
+
+def pulled_back(batch: Batch, output: torch.Tensor, leaf: torch.Tensor, cotangents: torch.Tensor) -> torch.Tensor:
+    """Each row's cotangent at an output, (R, ...), pulled back to a leaf: (R, ...).
+
+    A picture for each row: one backward pass for all. Several rows of one picture: their cotangents go back side by
+    side through the one graph, a few at a time so that memory stays bounded.
+    """
+    if len(cotangents) == len(output):
+        (gradient,) = torch.autograd.grad(output, leaf, grad_outputs=cotangents)
+        return gradient
+    found = []
+    for start in range(0, len(cotangents), _TARGETS):
+        (part,) = torch.autograd.grad(
+            output, leaf, cotangents[start : start + _TARGETS, None], retain_graph=True, is_grads_batched=True
+        )
+        found.append(part[:, 0])
+    return torch.cat(found)
 
 
 def _through_class_maps(
-    job: Job, layer: str, scoring: Operation, values: Mapping[str, torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor, Target]:
+    batch: Batch, layer: str, scoring: Operation, values: Mapping[str, torch.Tensor]
+) -> torch.Tensor:
     """The same through a 1 x 1 convolution S_k = sum_c W_kc X_c + b_k that gives each class its map.
 
     dy/dX_c = sum_k W_kc dy/dS_k, and dy/dS_k is zero but for the classes that y speaks of: leaving out the others
     spares a backward pass through all K, an eighth of SqueezeNet's forward pass.
     """
-    network, source = job.classifier.network, scoring.inputs[0]
+    network, source = batch.classifier.network, scoring.inputs[0]
     with torch.enable_grad():
         x = network.run_from(values, {layer: values[layer]}, keep={source})[source]
-    if job.trace is not None:
-        scores = activations(job, frozenset({scoring.name}))[scoring.name]
+    if batch.trace is not None:
+        scores = batch.outputs((scoring.name,))[scoring.name]
     else:
         with torch.no_grad():
             scores = network.run_from({}, {source: x.detach()}, keep={scoring.name})[scoring.name]
-    at_scores, logits, target = _backward(job, scoring.name, {scoring.name: scores.detach().requires_grad_(True)})
-    spoken = at_scores[0].flatten(1).any(dim=1).nonzero()[:, 0]
+    at_scores = _backward(batch, scoring.name, {scoring.name: scores.detach().requires_grad_(True)})
+    spoken = at_scores.flatten(2).any(dim=2).any(dim=0).nonzero()[:, 0]
     with torch.no_grad():
         weight = network.parameters(scoring.name)["weight"][spoken, :, 0, 0]
-        at_x = torch.einsum("khw,kc->chw", at_scores[0, spoken], weight)[None]
+        at_x = torch.einsum("rkhw,kc->rchw", at_scores[:, spoken], weight)
     if x is values[layer]:
-        return at_x, logits, target
-    (gradient,) = torch.autograd.grad(x, values[layer], grad_outputs=at_x)
-    return gradient, logits, target
+        return at_x
+    return pulled_back(batch, x, values[layer], at_x)
 
 
-def _ordinary(tensor: torch.Tensor) -> torch.Tensor:
-    """Tensors made under inference_mode cannot enter a graph; their copies can."""
-    return tensor.clone() if tensor.is_inference() else tensor
+def _full(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.dtype in _HALF else tensor

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidOption
 
-Fill = Literal["mean", "blur", "grey"]
+Fill = Literal["mean", "blur", "grey", "noise"]
 FILLS: Final[tuple[str, ...]] = get_args(Fill)
+
+AnyType = TypeVar("AnyType", bound=np.generic)
 
 _GREY: Final = 128.0
 _LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -24,8 +26,8 @@ def top_region(values: NDArray[np.floating], n_pixels: int) -> NDArray[np.bool_]
     return mask.reshape(values.shape)
 
 
-def moved_region(mask: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:
-    """The same region elsewhere: turned (a square picture), mirrored and shifted at random.
+def moved_region(mask: NDArray[AnyType], seed: int) -> NDArray[AnyType]:
+    """The same region (or map) elsewhere: turned (a square picture), mirrored and shifted at random.
 
     What leaves the picture at one side comes in at the other, so its area is exactly, and its shape nearly, the same.
     """
@@ -58,21 +60,29 @@ def gaussian_blur(values: NDArray[np.number], sigma: float) -> NDArray[np.float6
     return blurred
 
 
-def without(rgb: NDArray[np.uint8], mask: NDArray[np.bool_], fill: Fill) -> NDArray[np.uint8]:
-    """The picture with the masked pixels removed, uint8 (H, W, 3).
+def without(rgb: NDArray[np.uint8], mask: NDArray[np.bool_], fill: Fill, *, seed: int = 0) -> NDArray[np.uint8]:
+    """The picture with the masked pixels removed, uint8 (H, W, 3); see `substitute` for the fills."""
+    return np.where(mask[..., None], substitute(rgb, fill, seed=seed), rgb)
+
+
+def substitute(rgb: NDArray[np.uint8], fill: str, *, seed: int = 0) -> NDArray[np.uint8]:
+    """What stands in for removed pixels, uint8 (H, W, 3).
 
     fill: "mean", the picture's own mean colour; "blur", the picture blurred until no part can be told (a Gaussian of
-    one eighth of the shorter side); "grey", 128. Raises InvalidOption for another fill.
+    one eighth of the shorter side); "grey", 128; "noise", normal noise with each channel's own mean and standard
+    deviation, drawn with `seed`. Raises InvalidOption for another fill.
     """
     if fill == "mean":
-        substitute = np.broadcast_to(rgb.mean(axis=(0, 1)), rgb.shape)
+        found = np.broadcast_to(rgb.mean(axis=(0, 1)), rgb.shape)
     elif fill == "blur":
-        substitute = gaussian_blur(rgb, min(rgb.shape[:2]) / 8)
+        found = gaussian_blur(rgb, min(rgb.shape[:2]) / 8)
     elif fill == "grey":
-        substitute = np.full(rgb.shape, _GREY)
+        found = np.full(rgb.shape, _GREY)
+    elif fill == "noise":
+        found = np.random.default_rng(seed).normal(rgb.mean(axis=(0, 1)), rgb.std(axis=(0, 1)), rgb.shape)
     else:
         raise InvalidOption(f"Unknown fill {fill!r}. A region is filled with one of: {', '.join(map(repr, FILLS))}.")
-    return np.where(mask[..., None], np.round(substitute), rgb).astype(np.uint8)
+    return np.clip(np.round(found), 0, 255).astype(np.uint8)
 
 
 def _gaussian(n: int, sigma: float) -> NDArray[np.float64]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         cost="1 forward pass",
         formula=r"L = \sum_k w_{ck} A_k, \quad z_c = \frac{1}{HW}\sum_{i,j} L_{ij} + b_c",
         needs="a network that ends in global average pooling and one linear layer",
+        warning="It exists for one layer only, whose cells see large parts of the picture.",
     )
 )
 def cam(job: Job) -> Evidence:
@@ -47,8 +48,7 @@ def cam(job: Job) -> Evidence:
     with torch.no_grad():
         # The gradient of a pooled head is weight / (H W), the same number at every cell.
         weights = found.gradient[:, 0, 0] * (found.activation.shape[1] * found.activation.shape[2])
-        values = torch.einsum("k,khw->hw", weights, found.activation)
-    return Evidence(values.cpu().numpy(), found.target, found.logits.cpu().numpy())
+        return job.evidence(torch.einsum("k,khw->hw", weights, found.activation))
 
 
 def cam_all(classifier: Classifier, trace: Trace, classes: Sequence[int | str] | None = None) -> NDArray[np.float32]:
