@@ -1,1 +1,1 @@
-"""Training: data sets, and the scripts that made the weights that come with ConvLens."""
+"""Training: data sets, small networks, experiments and their trainer, and the scripts that made the weights."""
