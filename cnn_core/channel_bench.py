@@ -113,7 +113,7 @@ def channel_taste(classifier: Classifier, trace: Trace, operation: str, channel:
     seed: of the patches' order. Raises InvalidLayer where the operation has no maps (channel, row, column), InvalidUnit
     for a channel that it does not have, InvalidOption for a trace without its picture.
     """
-    layer = _layer(classifier, operation, channel)
+    layer = channel_layer(classifier, operation, channel)
     if trace.input is None:
         raise InvalidOption("This trace holds no picture; make it from a picture or from classifier.preprocess(...).")
     rgb = trace.input.shown_rgb
@@ -146,7 +146,7 @@ def without_channel(classifier: Classifier, trace: Trace, operation: str, channe
 
     Raises InvalidLayer and InvalidUnit as `channel_taste` does.
     """
-    layer = _layer(classifier, operation, channel)
+    layer = channel_layer(classifier, operation, channel)
     network = classifier.network
     values = {name: trace.tensor(name) for name in network.needed((layer.name,))}
     with torch.inference_mode():
@@ -168,7 +168,8 @@ def without_channel(classifier: Classifier, trace: Trace, operation: str, channe
     )
 
 
-def _layer(classifier: Classifier, operation: str, channel: int) -> Operation:
+def channel_layer(classifier: Classifier, operation: str, channel: int) -> Operation:
+    """The operation whose channel that is; InvalidLayer where it has no maps, InvalidUnit for no such channel."""
     layer = classifier.network[operation]
     if not layer.has_maps:
         raise InvalidLayer(f"{layer.name} ({layer.title}) has no maps (channel, row, column), so no channel to test.")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _RGB: Final = 3
 _MIDDLE: Final = 127.5
+_SEED: Final = 0
+_SAME: Final = 1e-6  # float32 keeps about seven digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +46,10 @@ class Patch:
 
 @dataclass(frozen=True)
 class Alike:
-    """Another channel, and the cosine of the angle between the two channels' maps, from -1 to 1."""
+    """Another channel, and Pearson's correlation of the two channels' numbers, from -1 to 1."""
 
     channel: int
-    cosine: float
+    correlation: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +57,11 @@ class Survey:
     """Every channel of a layer on many pictures, from one pass.
 
     maxima, means: float32 (pictures, C), of each map. places: int32 (pictures, C, 2), (row, column) of each maximum,
-    the first among equal ones. products: float64 (C, C), each two channels' maps multiplied cell by cell and summed
-    over all cells of all pictures. field: the layer's receptive field; where `field.sees_everything`, a patch shows the
-    local path's box, and more of the picture acted on the value. is_complete: False where the pass was stopped.
+    the first among equal ones. drawn, drawn_places: float32 (pictures, C) and int32 (pictures, 2), the values at one
+    cell of each picture, drawn at random with a seed, the same for all channels. correlations: float32 (C, C), of each
+    two channels' numbers over all cells of all pictures; NaN where a channel is the same everywhere. cells: of one map.
+    field: the layer's receptive field; where `field.sees_everything`, a patch shows the local path's box, and more of
+    the picture acted on the value. is_complete: False where the pass was stopped.
     """
 
     operation: str
@@ -65,13 +69,23 @@ class Survey:
     maxima: NDArray[np.float32]
     means: NDArray[np.float32]
     places: NDArray[np.int32]
-    products: NDArray[np.float64]
+    drawn: NDArray[np.float32]
+    drawn_places: NDArray[np.int32]
+    correlations: NDArray[np.float32]
+    cells: int
     field: ReceptiveField
     is_complete: bool
 
     @property
     def n_channels(self) -> int:
         return int(self.maxima.shape[1])
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its arrays; the pictures are counted where they are kept."""
+        arrays = (self.maxima, self.means, self.places, self.drawn, self.drawn_places)
+        # Correlations that were left out are one number, shown C x C times.
+        return sum(array.nbytes for array in arrays) + (self.correlations.nbytes if self.correlations.strides[0] else 4)
 
     def patches(self, channel: int, k: int = 9) -> tuple[Patch, ...]:
         """The k pictures that excite a channel most, the most exciting first, each with its best place.
@@ -80,28 +94,38 @@ class Survey:
         """
         self._check(channel)
         order = np.argsort(-self.maxima[:, channel], kind="stable")[:k]
-        return tuple(self._patch(int(i), channel) for i in order)
+        return tuple(self._best(int(i), channel) for i in order)
+
+    def least(self, channel: int, k: int = 9) -> tuple[Patch, ...]:
+        """The k pictures whose best place excites a channel least, the least exciting first; else as `patches`."""
+        self._check(channel)
+        order = np.argsort(self.maxima[:, channel], kind="stable")[:k]
+        return tuple(self._best(int(i), channel) for i in order)
+
+    def random(self, channel: int, k: int = 9) -> tuple[Patch, ...]:
+        """A place drawn blindly in each of the first k pictures of a random order: what any patch would give."""
+        self._check(channel)
+        order = np.random.default_rng(_SEED).permutation(len(self.pictures))[:k]
+        return tuple(self._patch(int(i), self.drawn_places[i], float(self.drawn[i, channel])) for i in order)
 
     def alike(self, channel: int, k: int = 8) -> tuple[Alike, ...]:
-        """The k channels whose maps point most nearly the same way, the most alike first, itself left out.
+        """The k channels that rise and fall most nearly together with this one, the most alike first, itself left out.
 
-        Cosine similarity over all cells of all pictures. A channel that is 0 everywhere is like none, and no other
-        one is compared with it. Raises InvalidUnit for no such channel.
+        Pearson's correlation over all cells of all pictures. A channel that is the same everywhere is like none, and
+        no other one is compared with it. Raises InvalidUnit for no such channel.
         """
         self._check(channel)
-        norms = np.sqrt(np.diagonal(self.products))
-        usable = np.flatnonzero((norms > 0) & (np.arange(self.n_channels) != channel))
-        if norms[channel] == 0:
-            return ()
-        cosines = self.products[channel, usable] / (norms[channel] * norms[usable])
-        # Rounding can leave a hair more than 1 for equal maps.
-        cosines = np.clip(cosines, -1, 1)
-        order = np.argsort(-cosines, kind="stable")[:k]
-        return tuple(Alike(int(usable[i]), float(cosines[i])) for i in order)
+        row = self.correlations[channel]
+        usable = np.flatnonzero(np.isfinite(row) & (np.arange(self.n_channels) != channel))
+        order = np.argsort(-row[usable], kind="stable")[:k]
+        return tuple(Alike(int(usable[i]), float(row[usable[i]])) for i in order)
 
-    def _patch(self, number: int, channel: int) -> Patch:
+    def _best(self, number: int, channel: int) -> Patch:
+        return self._patch(number, self.places[number, channel], float(self.maxima[number, channel]))
+
+    def _patch(self, number: int, cell: NDArray[np.int32], value: float) -> Patch:
         picture = self.pictures[number]
-        row, column = (int(n) for n in self.places[number, channel])
+        row, column = (int(n) for n in cell)
         height, width = picture.model_input.shown_rgb.shape[:2]
         top, left, bottom, right = self.field.pixel_box(row, column)
         # A unit of padding alone sees no pixel; the nearest one stands for it.
@@ -111,7 +135,7 @@ class Survey:
             picture=picture.key,
             title=picture.title,
             is_sample=picture.is_sample,
-            value=float(self.maxima[number, channel]),
+            value=value,
             cell=(row, column),
             box=box,
             full_box=self.field.box(row, column),
@@ -144,42 +168,73 @@ def survey(
     *,
     pictures: Sequence[LibraryPicture] | None = None,
     extra: Sequence[Picture] = (),
+    likeness: bool = True,
     on_progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Survey:
     """One batched pass over the pictures, only as far as the layer; it answers for all of the layer's channels.
 
-    pictures: None for the sample library with the `extra` pictures behind it. on_progress(done, total) counts
-    pictures; when should_stop() says so, the survey is of those done by then.
+    pictures: None for the sample library with the `extra` pictures behind it. likeness=False leaves the correlations
+    out (all NaN), which are most of the bytes. on_progress(done, total) counts pictures; when should_stop() says so,
+    the survey is of those done by then.
     Raises InvalidLayer for an operation without maps, InvalidOption where no picture was done.
     """
     layer = classifier.network[operation if isinstance(operation, str) else operation.name]
     if not layer.has_maps:
         raise InvalidLayer(f"{layer.name} ({layer.title}) has no maps (channel, row, column), so no channel to survey.")
     chosen = library(classifier, extra) if pictures is None else tuple(pictures)
-    found: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    products = np.zeros((layer.output_shape[0],) * 2)
-    width, done = layer.output_shape[2], 0
+    found: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    channels, height, width = layer.output_shape
+    within = np.zeros((channels, channels) if likeness else (0, 0))
+    # One cell for each picture of the list, whatever is done by then: a stopped survey agrees with a whole one.
+    blind = np.random.default_rng(_SEED).integers(0, (height, width), (len(chosen), 2)).astype(np.int32)
+    done = 0
     for part, outputs in passes(classifier, chosen, {layer.name}, on_progress=on_progress, should_stop=should_stop):
         maps = outputs[layer.name].flatten(2)
         highest, at = maps.max(dim=2)
-        found.append((highest.cpu(), at.cpu(), maps.mean(dim=2).cpu()))
-        for one in maps:  # one picture at a time: no copy of a whole batch
-            products += (one @ one.T).double().cpu().numpy()
-        width, done = int(outputs[layer.name].shape[3]), part.stop
+        means = maps.mean(dim=2)
+        cell = torch.from_numpy(blind[part, 0] * width + blind[part, 1]).long().to(maps.device)
+        drawn = maps.gather(2, cell[:, None, None].expand(-1, channels, 1))[..., 0]
+        found.append((highest.cpu(), at.cpu(), means.cpu(), drawn.cpu()))
+        for one, mean in (
+            zip(maps, means, strict=True) if likeness else ()
+        ):  # one picture at a time: no copy of a whole batch
+            # Each picture's own mean is taken away first: a sum of squares far from 0 would lose its last digits.
+            centred = one - mean[:, None]
+            within += (centred @ centred.T).double().cpu().numpy()
+        done = part.stop
     if not found:
         raise InvalidOption("No picture was looked at: give at least one, and let it finish.")
-    maxima, flat, means = (torch.cat(tensors).numpy() for tensors in zip(*found, strict=True))
+    maxima, flat, averages, values = (torch.cat(tensors).numpy() for tensors in zip(*found, strict=True))
     return Survey(
         operation=layer.name,
         pictures=chosen[:done],
         maxima=maxima,
-        means=means,
+        means=averages,
         places=np.stack([flat // width, flat % width], axis=2).astype(np.int32),
-        products=products,
+        drawn=values,
+        drawn_places=blind[:done],
+        correlations=_correlations(within, averages.astype(np.float64), height * width)
+        if likeness
+        else np.broadcast_to(np.float32(np.nan), (channels, channels)),
+        cells=height * width,
         field=receptive_field(classifier, layer),
         is_complete=done == len(chosen),
     )
+
+
+def _correlations(within: NDArray[np.float64], means: NDArray[np.float64], cells: int) -> NDArray[np.float32]:
+    """Pearson's correlations (C, C) from sums of products within pictures and the pictures' means (pictures, C)."""
+    between = means - means.mean(axis=0)
+    together = within + cells * between.T @ between
+    sizes = np.sqrt(np.clip(np.diagonal(together), 0, None))
+    # What rounding alone leaves of a channel that is the same everywhere.
+    level = np.sqrt(cells * (means**2).sum(axis=0))
+    sizes = np.where(sizes > _SAME * level, sizes, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = together / sizes[:, None] / sizes[None, :]
+    # Rounding can leave a hair more than 1 for equal maps.
+    return np.clip(found, -1, 1).astype(np.float32)
 
 
 def first_filters(classifier: Classifier) -> FirstFilters:

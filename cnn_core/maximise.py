@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -82,7 +82,8 @@ class Maximised:
 
     rgb: uint8 (side, side, 3). start_value, end_value: the network's own answers to the noise at the start and to `rgb`
     as it is, unrolled and with 256 levels. values: float64 (steps done,), before each step, on the rolled picture.
-    label: what was maximised, for people. was_stopped: should_stop() ended it early.
+    label: what was maximised, for people. was_stopped: should_stop() ended it early. peak: for a channel, the largest
+    number of its map on `rgb`; None for a class.
     """
 
     rgb: NDArray[np.uint8]
@@ -92,6 +93,7 @@ class Maximised:
     values: NDArray[np.float64]
     settings: MaximiseSettings
     was_stopped: bool
+    peak: float | None = None
 
 
 Value = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
@@ -131,7 +133,11 @@ def maximise_channel(
         return tuple(outputs[name][0, channel].mean() for name in names)
 
     label = f"channel {channel} of {layer.name}"
-    return _ascend(classifier, value, label, settings or MaximiseSettings(), on_step, should_stop)
+    made = _ascend(classifier, value, label, settings or MaximiseSettings(), on_step, should_stop)
+    seen = classifier.card.preprocessing.from_rgb(made.rgb).tensor.to(classifier.device)
+    with torch.no_grad():
+        found = classifier.network.run(seen, keep=(layer.name,))[layer.name][0, channel]
+    return replace(made, peak=float(found.max()))
 
 
 def maximise_class(

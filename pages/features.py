@@ -36,4 +36,4 @@ lesson.try_this(
         "Find a channel that answers to your subject and not to the background, and switch it off.",
     ]
 )
-lesson.footer("decision")
+lesson.footer("channel")

@@ -108,22 +108,46 @@ def test_channels_that_fire_alike() -> None:
     classifier = classifier_of(Pooled(), size=32)
     module = classifier.module
     with torch.no_grad():
-        module.first.weight[5], module.first.bias[5] = 2 * module.first.weight[1], 2 * module.first.bias[1]
+        # The scale and an offset do not count for a correlation; the sign does.
+        module.first.weight[5], module.first.bias[5] = 2 * module.first.weight[1], module.first.bias[1] + 100
         module.first.weight[6], module.first.bias[6] = -module.first.weight[1], -module.first.bias[1]
-        module.first.weight[7], module.first.bias[7] = 0, 0
+        module.first.weight[7], module.first.bias[7] = 0, 3.7
     pictures = small_pictures(11)
     found = survey(classifier, "first", pictures=pictures)  # type: ignore[arg-type]
     with torch.no_grad():
-        maps = module.first(torch.cat([p.model_input.tensor for p in pictures])).double()
-    lines = maps.transpose(0, 1).reshape(8, -1)
-    cosines = torch.nn.functional.cosine_similarity(lines[1][None], lines, dim=1).numpy()
+        maps = module.first(torch.cat([p.model_input.tensor for p in pictures])).double().numpy()
+    expected = np.corrcoef(maps.transpose(1, 0, 2, 3).reshape(8, -1)[:7])
+    # Centred products of float32 maps: channel 5 lies at 100 and varies by less than 1.
+    np.testing.assert_allclose(found.correlations[:7, :7], expected, atol=1e-4)
+    assert np.isnan(found.correlations[7]).all() and np.isnan(found.correlations[:, 7]).all()
     alike = found.alike(1)
-    assert alike[0].channel == 5 and alike[0].cosine == pytest.approx(1, abs=1e-6)
-    assert alike[-1].channel == 6 and alike[-1].cosine == pytest.approx(-1, abs=1e-6)
-    assert [a.channel for a in alike] == [c for c in np.argsort(-cosines, kind="stable") if c not in (1, 7)]
-    # Products of float32 maps, summed over 2816 cells.
-    np.testing.assert_allclose([a.cosine for a in alike], [cosines[a.channel] for a in alike], atol=1e-5)
+    assert alike[0].channel == 5 and alike[0].correlation == pytest.approx(1, abs=1e-4)
+    assert alike[-1].channel == 6 and alike[-1].correlation == pytest.approx(-1, abs=1e-4)
+    assert [a.channel for a in alike] == [c for c in np.argsort(-expected[1], kind="stable") if c not in (1, 7)]
     assert found.alike(7) == () and len(found.alike(1, 3)) == 3
+    assert found.cells == maps.shape[2] * maps.shape[3]
+
+
+def test_the_least_and_the_blind_patches() -> None:
+    classifier = classifier_of(Pooled(), size=32)
+    pictures = small_pictures(19)
+    found = survey(classifier, "first", pictures=pictures)  # type: ignore[arg-type]
+    maps = maps_of(classifier, "first", pictures)  # type: ignore[arg-type]
+    least = found.least(2, 4)
+    expected = np.argsort(maps[:, 2].max(axis=(1, 2)), kind="stable")[:4]
+    assert [p.picture for p in least] == [pictures[i].key for i in expected]
+    np.testing.assert_allclose([p.value for p in least], maps[expected, 2].max(axis=(1, 2)), atol=1e-5)
+    blind = found.random(2, 10)
+    numbers = [int(p.picture[1:]) for p in blind]
+    assert len(set(numbers)) == 10
+    for number, patch in zip(numbers, blind, strict=True):
+        assert patch.value == pytest.approx(float(maps[number, 2][patch.cell]), abs=1e-5)
+    # The places are drawn once for all channels, with a seed, and are not all one place.
+    assert [p.cell for p in found.random(5, 10)] == [p.cell for p in blind] and len({p.cell for p in blind}) > 5
+    again = survey(classifier, "first", pictures=pictures, likeness=False)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(again.drawn_places, found.drawn_places)
+    np.testing.assert_array_equal(again.maxima, found.maxima)
+    assert again.alike(2) == () and again.nbytes < found.nbytes
 
 
 def test_stopping_gives_what_was_done() -> None:
@@ -155,8 +179,9 @@ def test_refusals() -> None:
     for channel in (-1, 8):
         with pytest.raises(InvalidUnit):
             found.patches(channel)
-        with pytest.raises(InvalidUnit):
-            found.alike(channel)
+        for ask in (found.alike, found.least, found.random):
+            with pytest.raises(InvalidUnit):
+                ask(channel)
     mixed = [*small_pictures(1), *small_pictures(1, side=33)]
     with pytest.raises(InvalidOption, match="one size"):
         survey(classifier, "first", pictures=mixed)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import cnn_core as cc
 from cnn_core import palette
 from cnn_core.channel_bench import ChannelOff, ChannelTaste, channel_taste, without_channel
-from ui import arithmetic, cached, lesson, session, widgets
+from ui import arithmetic, cached, lesson, session, shell, widgets
 from ui.instruments import featuremaps, map_pictures
 
 _UNIT_OF = "cl_features_unit_of"
@@ -39,18 +39,27 @@ def mosaic_of(bench: widgets.Bench, layer: cc.Operation) -> featuremaps.Mosaic:
 
 
 def chosen_unit(layer: cc.Operation, drawn: featuremaps.Mosaic) -> Unit:
-    """The unit that was clicked or that a link names; for a layer just picked, the peak of its liveliest channel."""
+    """The unit that was clicked or that a link names; for a layer just picked, the peak of its liveliest channel.
+
+    Where the layer changes and the channel stays, the layer was picked, and the channel meant another layer's.
+    """
     channels, rows, columns = layer.output_shape
-    if st.session_state.get(_UNIT_OF) not in (None, layer.name):
+    before = st.session_state.get(_UNIT_OF)
+    if before is not None and before[0] != layer.name and before[1] == session.get("channel"):
         for name in ("channel", "row", "column"):
             session.set(name, None)
-    st.session_state[_UNIT_OF] = layer.name
+    st.session_state[_UNIT_OF] = (layer.name, session.get("channel"))
     channel, row, column = (session.get(name) for name in ("channel", "row", "column"))
     if channel is None or channel >= channels:
         channel, row = int(drawn.statistics[2].argmax()), None
     if row is None or column is None or row >= rows or column >= columns:
         row, column = (int(at) for at in drawn.peak[channel])
     return channel, row, column
+
+
+def keep_channel(layer: str) -> None:
+    """The channel that is chosen now is this layer's, though the layer was another one until now."""
+    st.session_state[_UNIT_OF] = (layer, session.get("channel"))
 
 
 def instrument(bench: widgets.Bench, layer: cc.Operation) -> Unit:
@@ -84,6 +93,12 @@ def instrument(bench: widgets.Bench, layer: cc.Operation) -> Unit:
 
 def open_unit(bench: widgets.Bench, layer: cc.Operation, unit: Unit) -> None:
     """Where the chosen number comes from: for a convolution the kernel page, and the sum itself for every operation."""
+    st.page_link(
+        shell.lesson("channel").page,
+        label=f"What channel {unit[0]} answers to: its patches, its bench, what the decision loses without it",
+        icon=":material/biotech:",
+        query_params={"layer": layer.name, "channel": str(unit[0])},
+    )
     label = f"Open this unit: {arithmetic.place(layer, unit)} of {layer.name}"
     # Made only when it is open: a formula takes the browser longer than all maps of a layer.
     opened = st.expander(label, key="cl_features_unit", icon=":material/function:", on_change="rerun")
