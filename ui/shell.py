@@ -45,6 +45,7 @@ PAGES: tuple[Lesson, ...] = (
     Lesson("network", "The whole network", "Explore", "account_tree", "Every operation, with its cost and its maps."),
     Lesson("features", "Feature maps", "Explore", "apps", "What each channel of a layer answers."),
     Lesson("channel", "One channel", "Explore", "biotech", "What a single channel answers to, put to the test."),
+    Lesson("depth", "Depth and receptive field", "Explore", "zoom_out_map", "How far one unit sees, and the proof."),
     Lesson("trail", "Follow the value", "Explore", "route", "From one number back to the pixels that made it."),
     Lesson("decision", "The decision", "Explore", "balance", "From the last maps to one class."),
     Lesson("gradcam", "Grad-CAM", "Inspect", "center_focus_strong", "Where it looked, and whether that is true."),

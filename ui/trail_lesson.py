@@ -9,7 +9,7 @@ import streamlit as st
 
 import cnn_core as cc
 from cnn_core.trail_trial import CoveredUnit, TrailTrial, trail_trial
-from ui import arithmetic, cached, feature_lesson, lesson, session, widgets
+from ui import arithmetic, cached, depth_lesson, feature_lesson, lesson, session, widgets
 from ui.instruments import trail as instrument
 from ui.instruments.trial import Card, comparison
 from ui.text import plain
@@ -100,7 +100,7 @@ def pick_start(bench: widgets.Bench) -> tuple[Start, str]:
 
 def _pick_unit(bench: widgets.Bench) -> Start:
     network = bench.classifier.network
-    layer = widgets.layer_picker(bench, key="trail", default=_middle_layer(network))
+    layer = widgets.layer_picker(bench, key="trail", default=depth_lesson.middle_layer(network))
     drawn = feature_lesson.mosaic_of(bench, layer)
     unit = feature_lesson.chosen_unit(layer, drawn)
     loudest = np.argsort(-drawn.statistics[1], kind="stable")[:12]
@@ -113,14 +113,6 @@ def _pick_unit(bench: widgets.Bench) -> Start:
     maps = bench.trace.activation(layer.name)
     instrument.start_map(layer, maps, unit, strongest, key="cl_trail_start", on_pick=pick)
     return layer.name, unit
-
-
-def _middle_layer(network: cc.Network) -> str:
-    """The last activation whose units see at most half of the picture's side: deep, and still of one place."""
-    side = network.input_shape[-1]
-    fields = cc.receptive_field
-    fit = [o for o in network.map_layers() if o.kind != "input" and max(fields(network, o).size) <= side / 2]
-    return fit[-1].name if fit else network.default_layer()
 
 
 def current_text(start: Start, choice: str) -> str:
@@ -204,7 +196,7 @@ def walk(bench: widgets.Bench, trail: cc.Trail, start: Start) -> instrument.Gues
         seen,
         trail,
         made,
-        key="cl_trail",
+        key="cl_trail_walk",
         subject=subject,
         question=QUESTION,
         guess=guess,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,21 @@ import streamlit as st
 
 import cnn_core as cc
 from ui.components import mount, pack
+
+
+def _as_maps(operation: cc.Operation) -> list[int]:
+    """(channels, rows, columns), whatever the order of the axes; a vector is one cell."""
+    sides = dict(zip(operation.axes, operation.output_shape, strict=True))
+    if {"row", "column"} <= sides.keys():
+        return [sides.get("channel", 1), sides["row"], sides["column"]]
+    return [math.prod(operation.output_shape), 1, 1]
+
+
+def _what(operation: cc.Operation) -> str:
+    channels, rows, columns = _as_maps(operation)
+    if {"row", "column"} <= set(operation.axes):
+        return f"{channels} maps of {rows} × {columns}"
+    return f"{channels} numbers"
 
 
 def layer_strip(
@@ -20,7 +36,8 @@ def layer_strip(
             "name": operation.name,
             "title": operation.title,
             "kind": operation.kind,
-            "shape": list(operation.output_shape),
+            "shape": _as_maps(operation),
+            "what": _what(operation),
             "stage": operation.group[0],
         }
         for operation in operations

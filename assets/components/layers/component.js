@@ -25,7 +25,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   state.hover = -1;
   canvas.setAttribute("aria-label", label);
 
-  const words = (layer) => `${layer.name} · ${layer.title} · ${layer.shape[0]} maps of ${layer.shape[1]} × ${layer.shape[2]}`;
+  const words = (layer) => `${layer.name} · ${layer.title} · ${layer.what}`;
 
   const signature = layers.map((layer) => layer.name).join();
   if (state.signature !== signature) {

@@ -24,18 +24,13 @@ function fillList(list, S, choose) {
     row.setAttribute("role", "option");
     row.dataset.step = i;
     if (step.turned) row.dataset.turned = "yes";
-    const what = make("span");
-    const title = make("b", "", step.short);
-    const at = make("span", "at", step.place);
-    what.append(title, at);
     const taken = make("span", "num");
+    const bar = make("span", "tl-share");
     if (step.share !== null && step.n_parts > 1) {
       taken.textContent = sharePercent(step.share);
-      const bar = make("span", "tl-share");
       bar.style.setProperty("--share", `${Math.max(2, 100 * step.share)}%`);
-      taken.append(bar);
-    }
-    row.append(what, make("span", "num", number(step.value, 4)), taken);
+    } else bar.style.visibility = "hidden";
+    row.append(make("b", "", step.short), make("span", "num", number(step.value, 4)), taken, make("span", "at", step.place), bar);
     row.title = `Step ${i}: ${step.title}, ${step.place}`;
     row.onclick = () => choose(i);
     return row;
@@ -116,7 +111,7 @@ function partButton(step, one, far, several, turn) {
   const button = make("button", "tl-part");
   button.type = "button";
   button.setAttribute("aria-pressed", String(one.followed));
-  const where = make("span", "where", one.index.length > 1 || several ? one.place : one.place);
+  const where = make("span", "where", one.place);
   if (several) where.append(make("small", "", one.op));
   const meter = make("span", "meter");
   const bar = meter.appendChild(make("i", one.value < 0 ? "minus" : ""));

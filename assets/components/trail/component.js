@@ -55,7 +55,7 @@ function walk(root, S, send) {
     }
     const [rows, columns] = [box[2] - box[0], box[3] - box[1]];
     const whole = rows >= H && columns >= W;
-    caption.replaceChildren(make("b", "", whole ? "Lit: the whole picture" : `Lit: ${number(rows)} × ${number(columns)} pixels`),
+    caption.replaceChildren(make("b", "", whole ? "Lit: the whole picture" : `Lit: ${Number(rows.toFixed(1))} × ${Number(columns.toFixed(1))} pixels`),
       whole ? " is what this unit sees" : step.everything ? " on its local path; by a side path it sees the whole picture" : " are all that this unit sees");
     const n = S.visible.indexOf(S.at);
     const next = step.contributors.find((one) => one.followed);
