@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .errors import InvalidOption
+from .errors import InvalidOption, InvalidUnit
 from .operations.explanation import TOLERANCE
 
 if TYPE_CHECKING:
@@ -240,6 +241,30 @@ def logit_ledger(classifier: Classifier, trace: Trace, class_index: int, rival_i
         class_index, rival_index, label, logit, float(contributions.sum() + bias), bias,
         features, weights, contributions, cells, source, maps,
     )  # fmt: skip
+
+
+def without_cells(
+    classifier: Classifier, trace: Trace, ledger: LogitLedger, cells: Sequence[tuple[int, int]]
+) -> tuple[float, ...]:
+    """The ledger's logit (or margin) by the network itself, with all channels of one cell set to 0, for each cell.
+
+    Only what follows the maps is run again. Raises InvalidOption for a ledger without cells, InvalidUnit for a cell
+    that is not there.
+    """
+    if ledger.maps is None or ledger.cells is None:
+        raise InvalidOption("This head mixes its cells, so none has a share of the logit that could be taken away.")
+    network, found = classifier.network, []
+    values, maps = trace.tensors, trace.tensor(ledger.maps)
+    for row, column in cells:
+        if not (0 <= row < maps.shape[2] and 0 <= column < maps.shape[3]):
+            raise InvalidUnit(f"{ledger.maps} has {maps.shape[2]} × {maps.shape[3]} cells; none is at {row}, {column}.")
+        changed = maps.clone()
+        changed[:, :, row, column] = 0
+        with torch.no_grad():
+            logits = network.run_from(values, {ledger.maps: changed})[network.output][0].double().cpu()
+        rival = 0.0 if ledger.rival_index is None else float(logits[ledger.rival_index])
+        found.append(float(logits[ledger.class_index]) - rival)
+    return tuple(found)
 
 
 def made_by(network: Network, source: str, index: tuple[int, ...]) -> tuple[Operation, tuple[int, ...]] | None:

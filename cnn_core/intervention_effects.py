@@ -196,7 +196,7 @@ def change_by_layer(classifier: Classifier, trace: Trace, found: Intervention) -
 
 
 def changed_channels(classifier: Classifier, found: Intervention, operation: str, *, n: int = 12) -> ChannelChanges:
-    """The n channels of an operation's output that moved most, before and after.
+    """The channels of an operation's output that moved most, at most n, before and after; one where none moved.
 
     Raises InvalidLayer for an unknown operation; an output without a channel axis counts as one channel.
     """
@@ -208,7 +208,7 @@ def changed_channels(classifier: Classifier, found: Intervention, operation: str
         stacks.append(maps.reshape(maps.shape[0], *(maps.shape[1:] if maps.ndim == 3 else (1, -1))))
     before, after = stacks
     moved = np.sqrt(((after.astype(np.float64) - before) ** 2).sum(axis=(1, 2)))
-    order = np.argsort(-moved, kind="stable")[:n]
+    order = np.argsort(-moved, kind="stable")[: max(1, min(n, int((moved > 0).sum())))]
     return ChannelChanges(layer.name, tuple(map(int, order)), before[order], after[order], moved)
 
 

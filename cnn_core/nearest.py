@@ -71,6 +71,32 @@ class FeatureLibrary:
             for i in np.argsort(-cosines, kind="stable")[:k]
         )
 
+    def nearest_in_pixels(self, trace: Trace, k: int = 5) -> tuple[tuple[LibraryPicture, float], ...]:
+        """The k pictures nearest in raw pixels, for comparison, and how far: the asked picture itself is left out.
+
+        Distance: root of the mean square difference, in levels of 255, of what the network sees averaged to 16 x 16.
+        Raises InvalidOption for a trace without its picture.
+        """
+        if trace.input is None:
+            raise InvalidOption("The trace is of a bare tensor, which has no pixels to compare: trace a picture.")
+        asked = _coarse(trace.input.shown_rgb)
+        others = [p for p in self.pictures if p.model_input.digest != trace.input.digest]
+        far = [float(np.sqrt(((_coarse(p.model_input.shown_rgb) - asked) ** 2).mean())) for p in others]
+        return tuple((others[i], far[i]) for i in np.argsort(far, kind="stable")[:k])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that it holds, the pictures as the network sees them included."""
+        seen = sum(p.model_input.tensor.nbytes + p.model_input.shown_rgb.nbytes for p in self.pictures)
+        return self.features.nbytes + seen
+
+
+def _coarse(rgb: NDArray[np.uint8], side: int = 16) -> NDArray[np.float64]:
+    """Means over side x side blocks of a picture, float64 (side, side, 3)."""
+    rows, columns = (np.linspace(0, n, side + 1).astype(int) for n in rgb.shape[:2])
+    sums = np.add.reduceat(np.add.reduceat(rgb.astype(np.float64), rows[:-1], axis=0), columns[:-1], axis=1)
+    return sums / (np.diff(rows)[:, None, None] * np.diff(columns)[None, :, None])
+
 
 def feature_library(
     classifier: Classifier,

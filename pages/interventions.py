@@ -6,9 +6,7 @@ import streamlit as st
 
 from ui import intervention_stack, interventions_lesson, lesson, session, widgets
 
-lesson.header(
-    "Interventions", "Switch parts off, edit a kernel, spoil the picture, and watch what becomes of the decision."
-)
+lesson.header("Interventions", "Take a part away, or change it, and see what becomes of the decision.")
 session.bind("changes", "tool", "layer", "channel", "target", "watch")
 bench = widgets.bench()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -72,20 +71,13 @@ def _strip(bench: Bench, operations: list[cc.Operation], default: str, tool: str
         else:
             chosen = resolved if resolved in names else default
     layer_strip(
-        [_as_maps(operation) for operation in operations],
+        operations,
         chosen,
         key=f"cl_layers_interventions_{tool}_{bench.classifier.key}",
         label="Layer, from the picture to the logits",
         on_pick=lambda name: session.set("layer", name),
     )
     return bench.classifier.network[chosen]
-
-
-def _as_maps(operation: cc.Operation) -> cc.Operation:
-    """For the strip, which draws (channel, row, column): a vector is maps of one cell, channels stand first."""
-    axis, shape = channel_axis(operation) or 0, operation.output_shape
-    rest = [n for i, n in enumerate(shape) if i != axis]
-    return dataclasses.replace(operation, output_shape=(shape[axis], *(rest if len(rest) == 2 else (1, 1))))
 
 
 def _channels(bench: Bench, stack: Stack, active: tuple[Change, ...], target: int) -> None:

@@ -64,7 +64,7 @@ def done(bench: Bench, stack: Stack, reasons: dict[int, str]) -> None:
     if not stack.now:
         st.markdown("Nothing yet: the network and its picture are as they were. Choose something to change.")
     for place, change in enumerate(stack.now):
-        with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"cl_change_{place}"):
+        with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"cl-change-{place}"):
             st.markdown(f"{place + 1}. {sentence(change, bench.classifier)}", width="stretch")
             st.button(
                 "Remove",

@@ -167,8 +167,12 @@ def ledger_view(
     opened: int | None = None,
     on_open: Callable[[int], None] | None = None,
     picture: bool = True,
+    picked: tuple[int, int] | None = None,
+    on_cell: Callable[[tuple[int, int]], None] | None = None,
 ) -> None:
     """Show picture and sum; a click on a cell makes the guess, a row shows its map, or is opened by the server.
+
+    After the guess a click picks a cell, for `on_cell`; `picked` is framed.
 
     `subject` names what the guess is about: a message from a page that showed something else is dropped.
     `picture=False` leaves the picture out: a unit opened below another ledger.
@@ -192,6 +196,8 @@ def ledger_view(
         },
         "opens": on_open is not None,
         "opened": opened,
+        "picks": on_cell is not None and not waiting,
+        "picked": list(picked) if picked is not None else None,
     }
     arrays: dict[str, NDArray[np.generic]] = {"rgb": rgb if picture else np.zeros((1, 1, 3), dtype=np.uint8)}
     if cells.values is not None and not waiting:
@@ -211,12 +217,20 @@ def ledger_view(
         if all(isinstance(k, int) and 0 <= k < n for k, n in zip(cell, cells.grid, strict=True)):
             on_guess(CellGuess(cell))  # type: ignore[arg-type]
 
+    def picks() -> None:
+        message = st.session_state[key].get("cell")
+        if on_cell is None or not isinstance(message, dict) or message.get("subject") != subject:
+            return
+        cell = (message.get("row"), message.get("column"))
+        if all(isinstance(k, int) and 0 <= k < n for k, n in zip(cell, cells.grid, strict=True)):
+            on_cell(cell)  # type: ignore[arg-type]
+
     def wants_open() -> None:
         chosen = st.session_state[key].get("open")
         if on_open is not None and chosen in {row.id for row in (*total.rows, *total.against)}:
             on_open(chosen)
 
-    mount("ledger", key=key, data=pack(meta, **arrays), triggers={"guess": guessed, "open": wants_open})
+    mount("ledger", key=key, data=pack(meta, **arrays), triggers={"guess": guessed, "open": wants_open, "cell": picks})
 
 
 def softmax_view(

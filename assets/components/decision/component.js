@@ -23,7 +23,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const table = find(".sm-table");
   const head = make("div", "sm-row sm-head");
   for (const [text, name] of [["class", ""], ["logit z", "num"], ["", "sm-logit"], ["e^z/T", "num sm-exp"], ["probability", "num"], ["", ""]]) head.append(make("span", name, text));
-  head.querySelector(".sm-exp").replaceChildren("e", make("sup", "", "z / T"));
+  head.querySelector(".sm-exp").replaceChildren("exp_logit e", make("sup", "", "z / T"));
   const rows = meta.rows.map((row) => {
     const button = make("button", "sm-row");
     button.type = "button";

@@ -56,8 +56,8 @@ function pictureCanvas({ data, shape }) {
 }
 
 /** A change with its sign, "±0" where there is none. */
-function delta(value) {
-  return value === 0 ? "±0" : `${value > 0 ? "+" : "−"}${number(Math.abs(value))}`;
+function delta(value, digits = 4) {
+  return value === 0 ? "±0" : `${value > 0 ? "+" : "−"}${number(Math.abs(value), digits)}`;
 }
 
 /** A scale bar with its words: "low [====] high, shared scale". */

@@ -1,6 +1,6 @@
 // All maps of a layer as a wall; several are picked, and switched off with one button.
 
-const TILE = { side: 58, label: 16, gap: 6 };
+const TILE = { side: 58, gap: 6, line: 15 };
 
 function channelWall({ root, S, theme, meta, maps, low, high, mean, entries, fresh, send }) {
   const [count, rows, columns] = maps.shape;
@@ -20,6 +20,7 @@ function channelWall({ root, S, theme, meta, maps, low, high, mean, entries, fre
   bar.append(choices(orders, S.order, "Order of the channels", (key) => { S.order = key; S.at = 0; wall.scrollTop = 0; say(); schedule(); }));
   const five = bar.appendChild(actionButton("Pick the first 5"));
   const none = bar.appendChild(actionButton("Let go"));
+  const foot = push(root, "div", "bar");
   const wall = push(root, "div", "iv-wall");
   wall.tabIndex = 0;
   wall.setAttribute("role", "application");
@@ -29,7 +30,6 @@ function channelWall({ root, S, theme, meta, maps, low, high, mean, entries, fre
   const legend = push(root, "div", "iv-legend");
   const readout = push(root, "p", "readout");
   readout.setAttribute("aria-live", "polite");
-  const foot = push(root, "div", "bar");
   const toWhat = choices({ zero: "to 0", mean: "to its mean" }, S.to, "What a channel is set to", (key) => { S.to = key; say(); });
   if (meta.vector) toWhat.lastChild.disabled = true;
   const act = actionButton("", "iv-act");
@@ -62,12 +62,13 @@ function channelWall({ root, S, theme, meta, maps, low, high, mean, entries, fre
 
   let list = order();
   let across = 1;
-  const step = () => ({ x: TILE.side + TILE.gap, y: TILE.side + TILE.label + TILE.gap });
+  // What is left of the width goes between the maps.
+  const step = () => ({ x: (wall.clientWidth - TILE.gap) / across, y: TILE.side + TILE.gap + TILE.line * (S.order === "ledger" ? 2 : 1) });
   function draw() {
     const width = wall.clientWidth - 2;
     if (width <= 0) return;
     list = order();
-    across = Math.max(1, Math.floor((width - TILE.gap) / step().x));
+    across = Math.max(1, Math.floor((width - TILE.gap) / (TILE.side + TILE.gap)));
     room.style.height = `${Math.ceil(count / across) * step().y + TILE.gap}px`;
     const height = wall.clientHeight;
     const g = fit(canvas, width, height);
@@ -104,11 +105,8 @@ function channelWall({ root, S, theme, meta, maps, low, high, mean, entries, fre
       }
       g.fillStyle = picked ? theme.wrong : theme.quiet;
       g.textAlign = "left";
-      g.fillText(gone ? `${c} off` : String(c), x + 1, y + TILE.side + TILE.label / 2 + 1);
-      if (S.order === "ledger") {
-        g.textAlign = "right";
-        g.fillText(delta(Number(entries.data[c].toPrecision(2))), x + TILE.side, y + TILE.side + TILE.label / 2 + 1);
-      }
+      g.fillText(gone ? `${c} off` : String(c), x + 1, y + TILE.side + TILE.line / 2 + 1);
+      if (S.order === "ledger") g.fillText(delta(entries.data[c], 3), x + 1, y + TILE.side + TILE.line * 1.5);
     }
   }
   const schedule = oncePerFrame(draw);

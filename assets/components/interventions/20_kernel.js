@@ -186,9 +186,9 @@ function kernelEditor({ root, S, theme, meta, now, own, fresh, send }) {
   return null;
 }
 
-/** A number as one types it: as many digits as tell it from other float32 numbers, at most six. */
+/** A number as one types it: five significant digits. */
 function plainNumber(value) {
-  return value === 0 ? "0" : String(Number(value.toPrecision(6))).replace("-", "−");
+  return value === 0 ? "0" : String(Number(value.toPrecision(5))).replace("-", "−");
 }
 
 function readNumber(text) {

@@ -4,11 +4,13 @@ function beforeAfter({ root, meta, before, after, send }) {
   root.replaceChildren();
   const body = push(root, "div", "iv-outcome");
   const pair = push(body, "div", "iv-pictures");
-  for (const [title, picture, name] of [["Before", before, "before"], ["After", after, "after"]]) {
+  body.dataset.same = meta.samePicture ? "yes" : "no";
+  const pictures = [["Before", before, "before"], ["After", after, "after"]];
+  for (const [title, picture, name] of meta.samePicture ? pictures.slice(0, 1) : pictures) {
     const figure = push(pair, "figure");
     const caption = push(figure, "figcaption");
-    push(caption, "i", `iv-key ${name}`);
-    push(caption, "span", "", name === "after" && meta.samePicture ? "After: the same picture" : title);
+    if (!meta.samePicture) push(caption, "i", `iv-key ${name}`);
+    push(caption, "span", "", meta.samePicture ? "The picture stays" : title);
     const made = pictureCanvas(picture);
     const canvas = push(figure, "canvas");
     canvas.setAttribute("role", "img");
@@ -20,6 +22,8 @@ function beforeAfter({ root, meta, before, after, send }) {
   const numbers = push(body, "div", "iv-classes");
   const head = push(numbers, "div", "iv-row iv-rowhead small quiet");
   for (const words of ["class", "logit", "change", "probability"]) push(head, "span", "", words);
+  const key = push(head.firstChild, "span", "iv-keys");
+  for (const name of ["before", "after"]) push(key, "i", `iv-key ${name}`).after(name);
   const reach = meta.classes.flatMap((c) => [c.zb, c.za]);
   const [low, high] = [Math.min(0, ...reach), Math.max(0, ...reach)];
   const place = (z) => (high > low ? (100 * (z - low)) / (high - low) : 0);

@@ -96,7 +96,7 @@ function throughLayers({ root, S, theme, meta, before, after, fresh, send }) {
   push(head, "strong", "", meta.watched);
   push(head, "span", "quiet", meta.touched === 0
     ? ` ${meta.title}: no number moved.`
-    : ` ${meta.title}: ${meta.touched} of ${meta.total} ${size > 1 ? "channels" : "numbers"} moved; here ${Math.min(shown, meta.touched) < shown ? "are" : "are the"} ${shown} ${shown > 1 ? "that moved most" : "that moved"}.`);
+    : ` ${meta.title}: ${meta.touched} of ${meta.total} ${size > 1 ? "channels" : "numbers"} moved${shown < meta.touched ? `; here are the ${shown} that moved most` : ""}.`);
   const grid = push(root, "div", "iv-maps");
   grid.tabIndex = 0;
   grid.setAttribute("role", "application");

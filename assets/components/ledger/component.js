@@ -25,7 +25,7 @@ export default function ({ data, parentElement, setTriggerValue: send }) {
   find(".lg-figure").hidden = !meta.picture;
   root.dataset.picture = meta.picture ? "yes" : "no";
   root.dataset.waiting = meta.waiting ? "yes" : "no";
-  canvas.setAttribute("aria-label", `${meta.question} Arrow keys move over ${h} by ${w} cells, ${meta.waiting ? "Enter commits the guess." : "Escape lets go."}`);
+  canvas.setAttribute("aria-label", `${meta.question} Arrow keys move over ${h} by ${w} cells, ${meta.waiting ? "Enter commits the guess." : meta.picks ? "Enter takes the cell away, Escape lets go." : "Escape lets go."}`);
   find(".lg-ask p").textContent = meta.question;
   find(".lg-skip").onclick = () => send("guess", { subject: meta.subject, skip: true });
   flow(find(".lg-flow"), meta.flow);
@@ -102,6 +102,7 @@ export default function ({ data, parentElement, setTriggerValue: send }) {
     const of = listed()[S.over ?? S.row]?.cell;
     if (of && !meta.waiting) frame(of, []);
     if (meta.guess && !meta.waiting) frame(meta.guess, [5, 4]);
+    if (meta.picked && meta.picks) frame(meta.picked, []);
     if (meta.waiting ? S.aim : S.cell) frame(meta.waiting ? S.aim : S.cell, []);
     legend(shown);
     read(shown);
@@ -132,7 +133,7 @@ export default function ({ data, parentElement, setTriggerValue: send }) {
     const cell = meta.waiting ? S.aim : S.cell;
     if (!cell) {
       line.textContent = meta.waiting ? "Click a cell, or move with the arrow keys and press Enter."
-        : maps ? "Move over the cells, or over a row, to see where it comes from." : meta.opens ? "Move over the cells to read them; click a row to open the unit that made it." : "Move over the cells to read them.";
+        : maps ? "Move over the cells, or over a row, to see where it comes from; click a cell to take it away." : meta.opens ? "Move over the cells to read them; click a row to open the unit that made it." : "Move over the cells to read them.";
       return;
     }
     const start = `Cell row ${cell[0]}, column ${cell[1]}`;
@@ -227,13 +228,16 @@ export default function ({ data, parentElement, setTriggerValue: send }) {
     S.cell = S.aim = null;
     schedule();
   };
+  const pick = (cell) => send("cell", { subject: meta.subject, row: cell[0], column: cell[1] });
   canvas.onclick = (event) => {
     if (meta.waiting) commit(cellAt(event));
+    else if (meta.picks) pick(cellAt(event));
   };
   canvas.onkeydown = (event) => {
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     const name = meta.waiting ? "aim" : "cell";
     if (event.key === "Enter" && meta.waiting && S.aim) commit(S.aim);
+    else if (event.key === "Enter" && meta.picks && S.cell) pick(S.cell);
     else if (event.key === "Escape") S[name] = null;
     else if (step) {
       const from = S[name] || [Math.floor(h / 2) - step[0], Math.floor(w / 2) - step[1]];
