@@ -36,7 +36,7 @@ COLOUR_TRIALS: Final = ("grey", "hue")
 ARRANGEMENT_TRIALS: Final = ("shuffled",)
 """Leaves the colours and textures as they are, and breaks what is larger than a patch."""
 ENOUGH: Final = 0.5
-"""A drawing that keeps at least half of a channel's answer is said to be enough for it."""
+"""A drawing that keeps at least half of what a channel answers beyond its answer to nothing is enough for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +102,12 @@ class ChannelTrials:
         return "colour" if self.colour >= self.arrangement else "shape"
 
     def enough(self, key: str) -> bool | None:
-        """Whether a drawing ("silhouette", "edges") keeps half of the answer or more; None where no ratio exists."""
-        ratio = self.answers[key].ratio
-        return None if ratio is None else ratio >= ENOUGH
+        """Whether a drawing ("silhouette", "edges") keeps at least half of what the picture adds to the blank one.
+
+        None where the channel answers to the picture no more than to a blank one, and there is nothing to keep.
+        """
+        nothing, whole = self.answers["blank"].mean, self.answers["picture"].mean
+        return None if whole <= nothing else self.answers[key].mean - nothing >= ENOUGH * (whole - nothing)
 
 
 def channel_trials(

@@ -161,11 +161,14 @@ def show(bench: widgets.Bench, wish: Wish, found: Collected | None) -> None:
             best = max(value for _, value, _ in found.means(done.index))
             patch = found.patches(done.index, 1)[0]
             marks = [("best picture", best, "input")]
-            words += f"; the best of {found.n} pictures gives {number(best)}"
+            words += f"; the best of {found.n} pictures gives {number(best)}, {compared(made.end_value, best)}"
             if made.peak is not None:
                 words += (
                     f". Its largest single number is **{number(made.peak)}**, and that of the best patch "
                     f"({plain(patch.title)}) is {number(patch.value)}"
+                )
+                words += (
+                    ". Both means are over whole maps; a photograph has other things in it, a made picture need not"
                 )
     else:
         name = bench.classifier.class_names[done.index]
@@ -174,7 +177,7 @@ def show(bench: widgets.Bench, wish: Wish, found: Collected | None) -> None:
         marks = [("your picture", own, "input")]
         words = (
             f"The logit of {plain(name)} went from {number(made.start_value)} on noise to **{number(made.end_value)}**;"
-            f" on the picture on the bench it is {number(own)}"
+            f" on the picture on the bench it is {number(own)}, {compared(made.end_value, own)}"
         )
     st.markdown(words + ".")
     title = f"Seed {done.seed}, {len(made.values)} steps, regularisation {STRENGTHS[done.strength].lower()}"
@@ -193,11 +196,16 @@ def show(bench: widgets.Bench, wish: Wish, found: Collected | None) -> None:
     warning()
 
 
+def compared(made: float, photograph: float) -> str:
+    """Whether the made picture outdoes the photograph."""
+    return "less than the made one" if made > photograph else "no less than the made one"
+
+
 def warning() -> None:
     """What such a picture can and cannot show."""
     st.warning(
         "This is one picture that excites it, not the picture of what it detects. Another seed gives another one; the "
-        "regularisation decides how it looks; and no photograph need look like it. That it answers more strongly "
-        "than to any photograph shows how far from photographs such pictures are. Compare it with the patches above.",
+        "regularisation decides how it looks; and no photograph need look like it. A strong answer to it shows what the "
+        "arithmetic allows, not what the channel meets in photographs. Compare it with the patches above.",
         icon=":material/warning:",
     )

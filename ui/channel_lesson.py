@@ -13,7 +13,6 @@ from cnn_core.filters import pointwise_followers
 from ui import arithmetic, channel_data, feature_lesson, lesson, pictures, session, shell, widgets
 from ui.channel_data import Collected
 from ui.channel_jobs import Job, Work, jobs
-from ui.feature_lesson import percent
 from ui.instruments import channel as instruments
 from ui.text import plain
 
@@ -96,8 +95,8 @@ def because(found: ChannelTrials) -> str:
     """The computed reason, in a sentence or two."""
     grey, hue, shuffled = (found.answers[key].change for key in ("grey", "hue", "shuffled"))
     said = (
-        f"Without its colours the channel's mean moved by {percent(grey)} (grey) and {percent(hue)} (hues turned); "
-        f"with patches of {found.patch} × {found.patch} pixels shuffled by {percent(shuffled)}, "
+        f"Without its colours the channel's mean moved by {moved(grey)} (grey) and {moved(hue)} (hues turned); "
+        f"with patches of {found.patch} × {found.patch} pixels shuffled by {moved(shuffled)}, "
         "all in shares of the mean size of its numbers. "
     )
     said += {
@@ -105,12 +104,24 @@ def because(found: ChannelTrials) -> str:
         "shape": "How things are arranged moves it more.",
         "neither": "Both are below 10 %: on this picture it depends on neither.",
     }[found.verdict]
-    for key, words in (("silhouette", "The silhouette alone"), ("edges", "The edges alone")):
-        ratio = found.answers[key].ratio
-        if ratio is not None:
-            enough = "enough for it" if found.enough(key) else "not enough for it"
-            said += f" {words} gives × {arithmetic.number(round(ratio, 3))} of the answer: {enough}."
+    blank, whole = found.answers["blank"].mean, found.answers["picture"].mean
+    if found.enough("edges") is None:
+        return said + " To nothing at all it answers no less than to the picture, so no drawing can be enough."
+    for key, words in (("silhouette", "the silhouette alone"), ("edges", "edges alone")):
+        kept = (found.answers[key].mean - blank) / (whole - blank)
+        said += f" Beyond its answer to nothing, {words} keep{'s' * (key == 'silhouette')} {share(kept)}"
+        said += " (at least half: enough)." if found.enough(key) else " (less than half: not enough)."
     return said
+
+
+def moved(change: float) -> str:
+    """A signed change in three digits, as the bench shows it, so that 9.85 is not said to be 10: "+9.85 %"."""
+    return f"{100 * change:+.3g} %".replace("-", "−") if change else "0 %"
+
+
+def share(part: float) -> str:
+    """A part of a whole, which may be negative or more than all of it: "52 %", "−3 %"."""
+    return f"{100 * part:.0f} %".replace("-", "−")
 
 
 def notes(found: ChannelTrials) -> str:
@@ -123,28 +134,34 @@ def notes(found: ChannelTrials) -> str:
             "the signed % is the change of the channel's mean in shares of the mean size of its numbers on the picture"
         )
     )
+    seen = found.answers["picture"].shown_rgb
+    greys = (
+        " This picture has no colours for the network, so grey and turned hues are the picture itself."
+        if (seen == seen[..., :1]).all()
+        else ""
+    )
     unclear = "" if found.subject.is_clear else " Here that is next to nothing, or next to everything: do not trust it."
     return (
         f"{scale[0].upper()}{scale[1:]}. “{plain(found.target_name)}” leads on the picture as it is; its probability "
         f"and logit stand under each version. The silhouette is {found.subject.how} "
         f"({found.subject.share:.0%} of the picture); no person drew it, so look at it before you believe it.{unclear} "
         "“Nothing” tells what the channel answers without being shown anything: compare drawings with that, "
-        "not only with 0."
+        f"not only with 0.{greys}"
     )
 
 
-def ensure(slot: str, key: tuple[Any, ...], work: Work, *, heavy: bool = False) -> Any | None:
-    """The job's result, or None where it runs, was stopped or failed, and the page says which of them."""
+def ensure(slot: str, key: tuple[Any, ...], work: Work, words: str) -> Any | None:
+    """The job's result, or None where it runs, was stopped or failed, which the page says; words: what it counts."""
     mine = jobs()
     kept = mine.kept(slot)
     if kept is not None and kept[0] == key:
         return kept[1]
     job = mine.job(slot)
     if job is None or job.key != key:
-        job = mine.start(slot, key, work, heavy=heavy)
+        job = mine.start(slot, key, work)
         if job.thread is not None:
             job.thread.join(_QUICK)
-    return outcome(slot, job, lambda: mine.start(slot, key, work, heavy=heavy), "Looking through the pictures")
+    return outcome(slot, job, lambda: mine.start(slot, key, work), words)
 
 
 def outcome(slot: str, job: Job, again: Any, words: str) -> Any | None:
@@ -182,7 +199,9 @@ def surveyed(bench: widgets.Bench, layer: cc.Operation) -> Collected | None:
     """Every channel of the layer on the samples and on this session's uploads; draws a bar while it is made."""
     uploads = dict(pictures.uploads())
     key = channel_data.survey_key(bench, layer)
-    found: Collected | None = ensure("survey", key, lambda job: channel_data.collect(bench, layer, uploads, job))
+    found: Collected | None = ensure(
+        "survey", key, lambda job: channel_data.collect(bench, layer, uploads, job), "Pictures looked through"
+    )
     return found
 
 
@@ -294,7 +313,7 @@ def _followers(network: cc.Network, name: str) -> set[str]:
 
 def switched_off(bench: widgets.Bench, layer: cc.Operation, channel: int) -> None:
     """The causal test: this channel at zero, beside others of its layer at zero."""
-    with lesson.test(f"The test: switch channel {channel} off"):
+    with lesson.test(f"The test: switch channel {channel} off"), st.container():
         others = min(N_LESIONS, layer.output_shape[0] - 1)
         seed = session.get("seed")
         key = (bench.classifier.key, bench.model_input.digest, layer.name, channel, seed)
@@ -312,7 +331,10 @@ def switched_off(bench: widgets.Bench, layer: cc.Operation, channel: int) -> Non
             )
             return
         found: Lesions | None = ensure(
-            "lesions", key, lambda job: channel_data.lesions(bench, layer, channel, N_LESIONS, seed, job)
+            "lesions",
+            key,
+            lambda job: channel_data.lesions(bench, layer, channel, N_LESIONS, seed, job),
+            "Channels switched off",
         )
         if found is not None:
             st.markdown(lesion_sentence(found))
@@ -329,15 +351,17 @@ def lesion_sentence(found: Lesions) -> str:
         else f"the decision turns to **{plain(chosen.top.name)}** ({chosen.top.probability:.4f})"
     )
     n = len(found.others)
+    as_much = f"{found.as_much} of them move{'s' * (found.as_much == 1)} it as far or farther"
+    turned = f"{found.turned or 'None'} of them turn{'s' * (found.turned == 1)} the decision."
     verdict = (
-        "No other one matters as much."
+        "none of them moves it as far."
         if found.as_much == 0
-        else f"{found.as_much} of them move it as far or farther, so this channel is nothing special for the decision."
+        else f"{as_much}, so this channel is nothing special for the decision."
         if found.as_much > n / 4
-        else f"{found.as_much} of them move it as far or farther."
+        else f"{as_much}."
     )
     return (
         f"With channel {chosen.channel} at zero the logit of {name} goes from {arithmetic.number(found.logit)} to "
         f"{arithmetic.number(chosen.logit)} ({arithmetic.number(change)}); {decision}. Of {n} other channels of the "
-        f"{found.n_channels - 1}, drawn with seed {found.seed}: {verdict} {found.turned} of them turn the decision."
+        f"{found.n_channels - 1}, drawn with seed {found.seed}: {verdict} {turned}"
     )

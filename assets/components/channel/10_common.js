@@ -53,11 +53,11 @@ function bar(value, low, high, name = "") {
 }
 
 /** A scale bar with its two numbers and its words. */
-function scaleBar(limits, words, mode) {
+function scaleBar(limits, words, mode, even = "sequential") {
   const line = make("span", "scale");
   const canvas = make("canvas");
   canvas.setAttribute("aria-hidden", "true");
-  drawScaleBar(canvas, scaleTable(limits[0] < 0 ? "diverging" : "sequential", mode));
+  drawScaleBar(canvas, scaleTable(limits[0] < 0 ? "diverging" : even, mode));
   line.append(make("span", "num", number(limits[0])), canvas, make("span", "num", number(limits[1])), make("span", "", words));
   return line;
 }

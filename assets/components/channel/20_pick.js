@@ -60,7 +60,7 @@ function pickPart({ root, state, payload, theme, send }) {
     const size = high * wide;
     paintMap(canvas, mapCanvas(thumbs.data, i * size, high, wide, limitsOf(...extent(thumbs.data, i * size, size)), theme.mode), 60);
     const words = make("span", "num small");
-    words.append(make("b", "", String(thumb.channel)), make("span", "quiet", number(thumb.peak, 3)));
+    words.append(make("b", "", String(thumb.channel)), make("span", "quiet", number(thumb.peak)));
     button.append(canvas, words);
     button.onclick = () => go(thumb.channel);
     return button;

@@ -11,8 +11,15 @@ function benchPart({ root, state, payload, theme }) {
   state.look ||= "both";
 
   const top = make("div", "bar");
-  top.append(choice("What to draw", { both: "Map over picture", picture: "Picture", map: "Map" }, state.look, (key) => { state.look = key; redraw(); }),
-    scaleBar(limits, "the map's numbers, one shared scale", theme.mode));
+  top.append(choice("What to draw", { both: "Map over picture", picture: "Picture", map: "Map" }, state.look, (key) => { state.look = key; rescale(); redraw(); }));
+  let legend = top.appendChild(make("span"));
+  /** The bar shows the colours that are drawn: what lies over a picture fades out towards 0. */
+  function rescale() {
+    const next = state.look === "picture" ? make("span") : scaleBar(limits, "the map's numbers, one shared scale", theme.mode, state.look === "both" ? "evidence" : "sequential");
+    legend.replaceWith(next);
+    legend = next;
+  }
+  rescale();
   const [low, high] = [Math.min(0, ...meta.rows.map((row) => row.mean)), Math.max(0, ...meta.rows.map((row) => row.mean))];
   const wall = listed(make("div", "versions"), "Versions of the picture");
   const cards = meta.rows.map((row, i) => {

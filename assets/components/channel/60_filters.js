@@ -26,7 +26,7 @@ function filtersPart({ root, state, payload, theme, send }) {
   const top = make("div", "bar");
   const words = make("span", "quiet small");
   top.append(choice("Scale of the filters", { shared: "One shared scale", own: "Each its own" }, state.scale, (key) => { state.scale = key; paintWall(); draw(); }), words);
-  const wall = make("div", "filterwall");
+  const wall = make("div", n > 16 ? "filterwall" : "filterwall few");
   wall.setAttribute("role", "radiogroup");
   wall.setAttribute("aria-label", `The ${n} filters of ${meta.layer}`);
   const buttons = Array.from({ length: n }, (_, i) => {

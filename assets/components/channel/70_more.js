@@ -12,14 +12,14 @@ function lesionsPart({ root, state, payload, theme }) {
     line.setAttribute("role", "row");
     line.dataset.channel = row.channel;
     line.dataset.change = row.change;
-    const cells = [make("span", "num", row.chosen ? `channel ${row.channel}` : String(row.channel)), bar(row.change, -most, most, row.chosen ? "mine" : "other"),
+    const cells = [make("span", "num", String(row.channel)), bar(row.change, -most, most, row.chosen ? "mine" : "other"),
       make("span", "num", signed(row.change, 3)), make("span", row.same ? "num small quiet" : "small wrong", row.same ? row.probability.toFixed(4) : `≠ ${row.name}`)];
     cells.forEach((cell) => cell.setAttribute("role", "cell"));
     line.append(...cells);
     return line;
   }));
   const head = make("div", "lesion small quiet");
-  head.append(make("span", "", "off"), make("span", "", `change of the logit of ${meta.target} (${number(meta.logit)} with all channels on)`), make("span", "", ""), make("span", "", "probability after"));
+  head.append(make("span", "", "channel off"), make("span", "", `change of the logit of ${meta.target} (${number(meta.logit)} with all channels on)`), make("span", "", ""), make("span", "", "probability after"));
   root.replaceChildren(head, wall);
   return () => {};
 }
@@ -83,8 +83,8 @@ function dreamPart({ root, state, payload, theme }) {
       h.stroke();
       h.setLineDash([]);
       h.fillStyle = h.strokeStyle;
-      h.textAlign = "left";
-      h.fillText(mark.words, pad + 8, y(mark.value) + (y(mark.value) < 34 ? 16 : -6));
+      h.textAlign = "right";
+      h.fillText(`${mark.words} ${number(mark.value)}`, width - 18, y(mark.value) + (y(mark.value) < 34 ? 16 : -6));
     });
     h.strokeStyle = theme.output;
     h.lineWidth = 2.5;
