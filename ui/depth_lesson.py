@@ -158,10 +158,14 @@ def view(bench: widgets.Bench, layer: cc.Operation, index: tuple[int, ...]) -> N
             icon=":material/route:",
             query_params={"trail": "~".join(("most", "all", layer.name, ".".join(map(str, index))))},
         )
-    st.markdown(_reading(here, mean))
+    at = dict(zip(layer.axes, index, strict=True))
+    place = (at.get("row", 0), at.get("column", 0))
+    st.markdown(_reading(cc.receptive_field(classifier, layer), place, here, mean))
 
 
-def _reading(here: EffectiveField, mean: EffectiveField | None) -> str:
+def _reading(
+    field: cc.ReceptiveField, place: tuple[int, int], here: EffectiveField, mean: EffectiveField | None
+) -> str:
     """What the effective field says beside the box, in a sentence."""
     if here.is_silent:
         return (
@@ -169,19 +173,35 @@ def _reading(here: EffectiveField, mean: EffectiveField | None) -> str:
             "map is bright."
         )
     top, left, bottom, right = here.box
-    words = (
-        f"The box says which pixels **can** matter: {bottom - top} × {right - left}. The gradient says how much each "
-        f"does here: **90 % of it lies in {here.area_90:,} pixels, {100 * here.share_of_box:.2g} % of the box's area**."
-    )
+    size = f"{bottom - top} × {right - left}"
+    area = f"{here.area_90:,} pixels, {100 * here.share_of_box:.0f} % of the box's area"
     if here.sees_everything and here.share_inside < 0.9995:
-        words += f" {100 * here.share_inside:.4g} % of the gradient lies in the local path's box, the rest outside it."
+        words = (
+            f"By its local path the pixels of the box, {size}, can matter, and by a side path all others too. The "
+            f"gradient says how much each does here: **{100 * here.share_inside:.3g} % of it lies in the box**. 90 % "
+            f"of it lies in {area}."
+        )
+    else:
+        words = (
+            f"The box says which pixels **can** matter: {size}. The gradient says how much each does here: **90 % of "
+            f"it lies in {area}**."
+        )
     if mean is not None and not mean.is_silent:
-        alive = mean.n_pictures - mean.n_silent
         words += (
-            f" Averaged over {alive} samples it spreads over {mean.area_90:,} pixels "
-            f"({100 * mean.share_of_box:.2g} %): strongest in the middle, fading to the edges."
+            f" Averaged over {mean.n_pictures - mean.n_silent} samples, 90 % of it lies in {mean.area_90:,} pixels; "
+            f"the middle quarter of the box's area holds {100 * middle_share(field, place, mean):.0f} %."
         )
     return words
+
+
+def middle_share(field: cc.ReceptiveField, place: tuple[int, int], found: EffectiveField) -> float:
+    """The share of the gradient in the middle quarter of the unclipped box's area: half of its height and width."""
+    edges = []
+    for centre, size, n in zip(field.centre(*place), field.size, found.magnitude.shape, strict=True):
+        # Whole pixels whose centres lie in the middle half.
+        low, high = np.ceil(centre - size / 4 - 0.5), np.floor(centre + size / 4 - 0.5)
+        edges.append(slice(int(np.clip(low, 0, n)), int(np.clip(high + 1, 0, n))))
+    return float(found.magnitude[edges[0], edges[1]].sum())
 
 
 def _scrambled(
@@ -355,8 +375,8 @@ def _abstraction_words(found: Abstraction) -> str:
         course = f"{early:.2f} in the pixels, at most {peak:.2f} on the way, {last:.2f} in the logits"
         parts.append(f"- **{change.title.capitalize()}**: {course}")
     return (
-        f"Over {found.n_pictures} samples: 1 means that the changed picture is as new to the layer as another picture, 0 "
-        "that the layer does not notice the change.\n\n" + "\n".join(parts) + "\n\n"
+        f"Over {found.n_pictures} samples: 1 means that the changed picture is as new to the layer as another picture, "
+        "0 that the layer does not notice the change.\n\n" + "\n".join(parts) + "\n\n"
         f"Measured as 1 − the correlation of the layer's numbers (at most 4,096 of them, drawn with seed {found.seed}) "
         "on a picture and its changed version, divided by the same between different pictures."
     )

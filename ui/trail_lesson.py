@@ -103,7 +103,7 @@ def _pick_unit(bench: widgets.Bench) -> Start:
     layer = widgets.layer_picker(bench, key="trail", default=depth_lesson.middle_layer(network))
     drawn = feature_lesson.mosaic_of(bench, layer)
     unit = feature_lesson.chosen_unit(layer, drawn)
-    loudest = np.argsort(-drawn.statistics[1], kind="stable")[:12]
+    loudest = np.argsort(-drawn.statistics[1], kind="stable")[:8]
     strongest = [(int(c), int(drawn.peak[c][0]), int(drawn.peak[c][1])) for c in loudest]
 
     def pick(channel: int, row: int, column: int) -> None:

@@ -21,6 +21,7 @@ from ui.instruments.featuremaps import shrink
 
 _MAP_SIDE = 32  # cells of a step's small map
 _THUMB_SIDE = 28
+_COLOURS = ("red", "green", "blue")
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def _entry(classifier: cc.Classifier, step: TrailStep, operation: cc.Operation) 
     network = classifier.network
 
     def words(name: str, index: tuple[int, ...]) -> str:
+        if name == "input" and network.input_shape[0] == len(_COLOURS):
+            return f"{_COLOURS[index[0]]}, {place_words(network[name].axes[1:], index[1:])}"
         names = classifier.class_names if name in (network.output, "softmax") else ()
         return place_words(network[name].axes, index, names)
 

@@ -7,7 +7,7 @@ function marginsOf(meta, H, W) {
   if (meta.vector) return [0, 0, 0, 0];
   const first = boxAt(meta, 0, 0);
   const last = boxAt(meta, meta.rows - 1, meta.columns - 1);
-  const most = 0.16 * Math.min(H, W);
+  const most = 0.12 * Math.min(H, W);
   return [-first[0], -first[1], last[2] - H, last[3] - W].map((out) => Math.max(0, Math.min(most, out)));
 }
 
@@ -102,7 +102,7 @@ function drawSeen(canvas, S, at) {
   const [t, l, b, r] = place(raw);
   const edge = [Math.max(1.5, t), Math.max(1.5, l), Math.min(height - 1.5, b), Math.min(width - 1.5, r)];
   if (!meta.everything) {
-    g.fillStyle = "rgba(6,10,18,.5)";
+    g.fillStyle = S.show === "none" ? "rgba(6,10,18,.55)" : "rgba(6,10,18,.3)";
     g.beginPath();
     g.rect(x0, y0, W * zoom, H * zoom);
     g.rect(edge[1], edge[0], edge[3] - edge[1], edge[2] - edge[0]);

@@ -11,6 +11,9 @@ function stage(root, S, send) {
   const [seen, map, readout] = [find(".dp-seen canvas"), find(".dp-mapside > canvas"), find(".dp-readout")];
   if (S.subject !== meta.subject) Object.assign(S, { subject: meta.subject, hover: null });
   S.asked = false;
+  // An average that was asked for is shown when it comes.
+  if (meta.fields.mean && S.averaged === false) S.show = "mean";
+  S.averaged = Boolean(meta.fields.mean);
   if (!meta.fields[S.show] && S.show !== "none") S.show = "here";
   S.margins = marginsOf(meta, H, W);
   S.summary = Object.fromEntries(["here", "mean"].filter((name) => meta.fields[name]).map((name) => [name, summaryOf(S.payload[name])]));

@@ -111,7 +111,7 @@ function partButton(step, one, far, several, turn) {
   const button = make("button", "tl-part");
   button.type = "button";
   button.setAttribute("aria-pressed", String(one.followed));
-  const where = make("span", "where", one.place);
+  const where = make("span", "where", one.place.replace("channel", "ch.").replace("column", "col."));
   if (several) where.append(make("small", "", one.op));
   const meter = make("span", "meter");
   const bar = meter.appendChild(make("i", one.value < 0 ? "minus" : ""));
