@@ -15,6 +15,7 @@ from ui import session, shell
 
 ROOT = Path(__file__).resolve().parent.parent
 WITH_BENCH = [entry.key for entry in shell.PAGES if not entry.default]
+WITH_NETWORK = {"features", "channel", "depth", "trail", "gradcam", "network", "decision"}
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +76,7 @@ def test_page_survives_an_address_of_nonsense(key: str) -> None:
     assert len(at.title) == 1
 
 
-@pytest.mark.parametrize("key", [key for key in WITH_BENCH if key in {"features", "gradcam", "network", "decision"}])
+@pytest.mark.parametrize("key", [key for key in WITH_BENCH if key in WITH_NETWORK])
 def test_missing_weights_are_a_choice(key: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     at = open_page(key, model="resnet18")

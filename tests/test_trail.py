@@ -13,7 +13,7 @@ from torch import nn
 
 import cnn_core as cc
 from cnn_core.errors import InvalidLayer, InvalidOption, InvalidUnit
-from cnn_core.trail import Trail, follow
+from cnn_core.trail import SHOWN, Trail, follow
 
 from .saliency_networks import PlainInput, classifier_of
 from .torchvision_networks import Bench, bench, least_size, noise_picture, on_meta, with_random_weights
@@ -185,6 +185,44 @@ def test_by_hand() -> None:
     short = follow(classifier, trace, "linear", [0], steps=2, choose="for")
     assert len(short.steps) == 3 and short.end == "steps" and short.to_text() == "for~2~linear~0"
     assert "2 steps" in short.sentence
+
+
+def test_the_parts_told_of_and_the_rest_make_the_whole(panda: tuple[cc.Classifier, cc.Trace]) -> None:
+    classifier, trace = panda
+    trail = follow(classifier, trace, classifier.network.output, 388)
+    summed = 0
+    for step, following in zip(trail.steps, trail.steps[1:], strict=False):
+        assert len(step.contributors) + step.n_rest == step.n_parts
+        (followed,) = [one for one in step.contributors if one.followed]
+        assert (followed.operation, followed.index) == (following.operation, following.index)
+        assert (followed.value, followed.share) == (step.contribution, step.share)
+        assert followed.operation == classifier.network[step.operation].inputs[followed.input_number]
+        if step.combine not in ("sum", "mean"):
+            assert step.rest is None
+            continue
+        summed += 1
+        sizes = [abs(one.value) for one in step.contributors]
+        assert sizes == sorted(sizes, reverse=True) and len(sizes) <= SHOWN
+        assert step.rest is not None
+        whole = sum(one.value for one in step.contributors) + step.rest + (step.bias or 0.0)
+        assert whole == pytest.approx(step.computed, rel=1e-9, abs=1e-9)
+    assert summed > 40
+    last = trail.steps[-1]
+    assert last.contributors == () and last.n_rest == 0
+
+
+def test_a_weak_part_that_was_chosen_by_hand_is_told_of_as_well() -> None:
+    classifier, trace = hand()
+    # Of the twelve products ten are 0: the last of them is not among the strongest.
+    turned = follow(classifier, trace, "linear", 0, turns={3: (0, (2, 2, 3))})
+    step = turned.steps[3]
+    assert [one.value for one in step.contributors[:2]] == pytest.approx([1.0, -0.6])
+    assert len(step.contributors) == SHOWN + 1 and step.n_rest == 12 - SHOWN - 1
+    chosen = step.contributors[-1]
+    assert chosen.followed and chosen.index == (2, 2, 3) and chosen.value == 0 and chosen.share == 0
+    assert step.rest == 0 and step.bias is None
+    pooled = turned.steps[2]
+    assert pooled.contributors[0].value == pytest.approx(0.4) and pooled.contributors[0].share is None
 
 
 def test_nothing_made_it() -> None:
