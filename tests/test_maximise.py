@@ -50,6 +50,7 @@ def test_a_channel_rises(classifier: cc.Classifier, layer: str, channel: int) ->
     found = maximise_channel(classifier, layer, channel, settings=QUICK)
     value = float(answer(classifier, found.rgb, layer)[channel].mean())
     assert found.end_value == pytest.approx(value, abs=1e-6)
+    assert found.peak == pytest.approx(float(answer(classifier, found.rgb, layer)[channel].max()), abs=1e-6)
     # At least twice its start, and by a clear amount; measured 2.5 to 7 times after 16 steps.
     assert found.end_value > max(2 * found.start_value, found.start_value + 0.1)
     assert found.values.shape == (16,) and found.values[-1] > found.values[0]
@@ -62,7 +63,7 @@ def test_a_class_rises_to_the_top(classifier: cc.Classifier) -> None:
     logits = answer(classifier, found.rgb, classifier.network.output)
     assert int(logits.argmax()) == lemon and found.end_value == pytest.approx(float(logits[lemon]), abs=1e-5)
     # Measured: from 0.05 to 40.
-    assert found.end_value > found.start_value + 10 and "lemon" in found.label
+    assert found.end_value > found.start_value + 10 and "lemon" in found.label and found.peak is None
 
 
 def test_a_channel_that_is_off_at_the_start_is_reached(classifier: cc.Classifier) -> None:

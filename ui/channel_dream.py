@@ -205,7 +205,7 @@ def warning() -> None:
     """What such a picture can and cannot show."""
     st.warning(
         "This is one picture that excites it, not the picture of what it detects. Another seed gives another one; the "
-        "regularisation decides how it looks; and no photograph need look like it. A strong answer to it shows what the "
+        "regularisation decides how it looks; and no photograph need look like it. A strong answer shows what the "
         "arithmetic allows, not what the channel meets in photographs. Compare it with the patches above.",
         icon=":material/warning:",
     )

@@ -3,6 +3,7 @@ session. No thread of it calls Streamlit."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import streamlit as st
 import cnn_core as cc
 
 State = Literal["waiting", "running", "done", "stopped", "failed"]
+_log = logging.getLogger(__name__)
 # Long work of all visitors together: a core stays free for those who click.
 _PLACES = threading.BoundedSemaphore(1)
 _PATIENCE = 0.1  # seconds between looks at whether to stop while waiting for a place
@@ -127,8 +129,9 @@ class Jobs:
         except cc.ConvLensError as error:
             job.message, job.state = str(error), "failed"
         except Exception:
+            # In a thread nobody is there to catch it: the log keeps the traceback, and the visitor is told.
+            _log.exception("The job %s broke off", slot)
             job.message, job.state = "The computation broke off; the server's log says why.", "failed"
-            raise
         else:
             with self._lock:
                 self._kept[slot] = (job.key, result)
