@@ -57,4 +57,4 @@ lesson.try_this(
         "Make a picture with regularisation off, then strong: which of them would you have recognised?",
     ]
 )
-lesson.footer("decision")
+lesson.footer("depth")
