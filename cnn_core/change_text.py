@@ -92,10 +92,10 @@ def _one_change(text: str) -> Change:
             raise InvalidOption(f"A channel is switched to “zero” or to “mean”, not to {quote(fields[2])}.")
         return SwitchOff(name, _channels(fields[1]), fields[2])  # type: ignore[arg-type]
     if kind == "kernel":
-        numbers = [_number(part) for part in fields[3].split("_")]
+        numbers = [_weight(part) for part in fields[3].split("_")]
         return EditKernel(name, tuple(map(_whole, fields[1].split("_"))), _shaped(numbers, fields[2]))
     if kind == "bias":
-        return EditBias(name, _whole(fields[1]), _number(fields[2]))
+        return EditBias(name, _whole(fields[1]), _weight(fields[2]))
     if kind == "picture":
         return ChangePicture(name, None if fields[1] == "default" else _number(fields[1]), _whole(fields[2]))
     return SabotagePreprocessing(name)
@@ -146,6 +146,14 @@ def _number(text: str) -> float:
     if not _NUMBER.fullmatch(text) or not math.isfinite(value := float(text)):
         raise InvalidOption(f"A number is written like −1.5 or 2e-05, not like {quote(text)}.")
     return value
+
+
+def _weight(text: str) -> float:
+    """The float32 number that was written; one that float32 cannot hold is refused."""
+    value = _number(text)
+    if abs(value) > np.finfo(np.float32).max:
+        raise InvalidOption(f"A weight is a float32 number, which {quote(text)} is too large for.")
+    return float(np.float32(value))
 
 
 def _whole(text: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from typing import Any
 
 import streamlit as st
 
@@ -19,6 +20,7 @@ from cnn_core.intervention_effects import (
     foretell,
     random_channels,
     report,
+    same_bits,
 )
 from cnn_core.interventions import intervene, unfit
 from ui import cached, lesson, session
@@ -33,8 +35,10 @@ from ui.widgets import Bench
 VERDICTS = {"rise": "It rises", "fall": "It falls", "stay": "Nothing much"}
 WAYS = {"rise": "rises", "fall": "falls", "stay": "hardly moves"}
 DRAWS = 5
-_MAP_NUMBERS = 250_000  # of the channels that are sent, before and after: 1 MB
+_MAP_NUMBERS = 500_000  # of the channels that are sent, before and after: 2 MB
 _SEEN = "cl_interventions_seen"
+_ANSWERED = "cl_interventions_answered"
+_KEPT = 200
 
 
 def laboratory(bench: Bench, stack: Stack, target: int) -> None:
@@ -96,8 +100,14 @@ def done(bench: Bench, stack: Stack, reasons: dict[int, str]) -> None:
     if stack.too_long:
         st.caption("These are too many numbers for a link: save them as a file to keep or share them.")
     if not stack.now and stack.past:
-        n = cached.memo("same_bits", (bench.classifier.key, bench.model_input.digest, len(stack.past)),
-                        lambda: _report_of(bench, ()).same_bits, lambda made: 64)  # fmt: skip
+        steps = len(stack.past) + len(stack.future)  # looked at anew after each step
+        trace = bench.trace
+        n = cached.memo(
+            "same_bits",
+            (bench.classifier.key, bench.model_input.digest, steps),
+            lambda: same_bits(bench.classifier, trace),
+            lambda made: 64,
+        )
         _bits(n, len(bench.trace.logits), "All is undone. Computed again with the shared network,")
 
 
@@ -152,9 +162,13 @@ def _about(bench: Bench, stack: Stack) -> str:
 
 def _show(about: str) -> None:
     seen: dict[str, None] = st.session_state.setdefault(_SEEN, {})
-    seen[about] = None
-    while len(seen) > 200:
-        seen.pop(next(iter(seen)))
+    _keep(seen, about, None)
+
+
+def _keep(kept: dict[str, Any], key: str, value: Any) -> None:
+    kept[key] = value
+    while len(kept) > _KEPT:
+        kept.pop(next(iter(kept)))
 
 
 def asked(bench: Bench, stack: Stack, active: tuple[Change, ...], target: int) -> bool:
@@ -163,19 +177,22 @@ def asked(bench: Bench, stack: Stack, active: tuple[Change, ...], target: int) -
         return False
     about = _about(bench, stack)
     seen: dict[str, None] = st.session_state.setdefault(_SEEN, {})
+    answered: dict[str, int] = st.session_state.setdefault(_ANSWERED, {})
+    # Who has guessed about one class, and then looks at another, has seen the answer to both.
+    if about in seen or answered.get(about, target) != target:
+        return True
+    st.space("small")
     label = plain(bench.classifier.class_names[target])
     threshold = 0.1 * float(bench.trace.logits.std())
-    st.space("small")
-    if about in seen:
-        return True
     guess = lesson.guess(
         "interventions",
         f"What becomes of the logit of “{label}”, now {number(float(bench.trace.logits[target]))}? “Nothing much” is "
         f"less than {number(threshold)}, a tenth of the standard deviation of all logits.",
         VERDICTS,
-        about=about,
+        about=f"{about}_{target}",
     )
     if guess is None:
+        answered.pop(about, None)
         st.button(
             "Show it without a guess",
             key="cl_interventions_skip",
@@ -184,6 +201,7 @@ def asked(bench: Bench, stack: Stack, active: tuple[Change, ...], target: int) -
             args=(about,),
         )
         return False
+    _keep(answered, about, target)
     found = _report(bench, active)
     verdict = found.verdict(target)
     before, after = float(found.logits_before[target]), float(found.logits_after[target])
@@ -208,6 +226,11 @@ def _key(bench: Bench, active: tuple[Change, ...]) -> tuple[str, ...]:
 
 
 def _report(bench: Bench, active: tuple[Change, ...]) -> Report:
+    with st.spinner("Running the changed network"):
+        return _shared_report(bench, active)
+
+
+def _shared_report(bench: Bench, active: tuple[Change, ...]) -> Report:
     return cached.memo("intervention", _key(bench, active), lambda: _report_of(bench, active), lambda made: made.nbytes)
 
 
@@ -215,8 +238,7 @@ def answer(bench: Bench, active: tuple[Change, ...], target: int) -> None:
     """Before and after, layer by layer, and the tests."""
     st.subheader("Before and after", anchor=False, divider="gray")
     trace = bench.trace  # outside of the slot for heavy work, which it takes itself
-    with st.spinner("Running the changed network"):
-        found = _report(bench, active)
+    found = _report(bench, active)
     st.markdown(headline(found))
     instrument.outcome(found, target, key="cl_interventions_outcome", on_pick=lambda i: session.set("target", i))
     with st.container(horizontal=True, gap="small"):
@@ -230,7 +252,10 @@ def answer(bench: Bench, active: tuple[Change, ...], target: int) -> None:
             icon=":material/download:",
         )
     _through(bench, active, found)
-    with lesson.test("The test: is it these, and is it so much?"):
+    named = any(isinstance(c, SwitchOff) for c in active)
+    with lesson.test(
+        "The test: is it these channels, and is it so much?" if named else "The test: was anything else touched?"
+    ):
         change = found.change(target)
         label = plain(bench.classifier.class_names[target])
         told = foretell(bench.classifier, trace, active, target, change)
@@ -259,6 +284,9 @@ def _through(bench: Bench, active: tuple[Change, ...], found: Report) -> None:
     st.markdown("**Where in the network it shows**")
     names = [layer.name for layer in found.layers]
     watched = session.get("watch")
+    if watched is not None and watched not in names:
+        st.info(f"The strip has no layer “{plain(str(watched))}” for this network.", icon=":material/layers:")
+        session.set("watch", None)
     if watched not in names:
         edited = [layer.name for layer in found.layers if layer.edited and layer.name != "input"]
         moved = [layer.name for layer in found.layers if layer.relative > 0 and layer.name not in ("input", "softmax")]
