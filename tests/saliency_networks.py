@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,10 @@ from torch.nn import functional
 from cnn_core.errors import UnknownClass
 from cnn_core.images import ModelInput, Picture, Preprocessing
 from cnn_core.network import Network, build_network
+from cnn_core.saliency.batch import Batch
+from cnn_core.saliency.layers import layer_facts
+from cnn_core.saliency.registry import Evidence, Job, method_card, run_method
+from cnn_core.saliency.targets import TargetRequest
 
 
 @dataclass(frozen=True)
@@ -48,14 +52,16 @@ class SmallClassifier:
         return self.card.preprocessing.apply(picture)
 
 
-def classifier_of(module: nn.Module, *, size: int, frozen: bool = True) -> SmallClassifier:
-    """A module as a classifier whose preprocessing is x = rgb / 255."""
+def classifier_of(module: nn.Module, *, size: int, frozen: bool = True, double: bool = False) -> SmallClassifier:
+    """A module as a classifier whose preprocessing is x = rgb / 255; `double` computes in float64."""
+    module = module.double() if double else module
     module = module.eval().requires_grad_(not frozen)
     for part in module.modules():
         if hasattr(part, "inplace"):
             part.inplace = False
     with torch.no_grad():
-        n_classes = module(torch.zeros(1, 3, size, size)).shape[1]
+        zeros = torch.zeros(1, 3, size, size, dtype=torch.float64 if double else torch.float32)
+        n_classes = module(zeros).shape[1]
     names = getattr(module, "class_names", tuple(f"class {i}" for i in range(n_classes)))
     card = _Card(type(module).__name__, PlainInput.preprocessing(size))
     return SmallClassifier(module, build_network(module, (3, size, size)), names, card, type(module).__name__)
@@ -158,10 +164,45 @@ def random_weights(build: Callable[..., nn.Module], **options: object) -> nn.Mod
         return build(weights=None, **options)
 
 
-def reference_gradcam(
+def stirred(module: nn.Module, seed: int = 0) -> nn.Module:
+    """Biases and batch norms' numbers made random, as training leaves them: torch starts them at 0 and 1."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for part in module.modules():
+            for name, tensor in (*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)):
+                if name in ("bias", "running_mean"):
+                    tensor.copy_(0.1 * torch.randn(tensor.shape, generator=generator))
+                elif name == "running_var" or (name == "weight" and tensor.dim() == 1):
+                    tensor.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
+    return module
+
+
+def doubled(model_input: ModelInput) -> ModelInput:
+    """The same input in float64."""
+    return replace(model_input, tensor=model_input.tensor.double())
+
+
+def evidence_of(
+    classifier: SmallClassifier,
+    model_input: ModelInput,
+    method: str,
+    target: TargetRequest = 0,
+    *,
+    layer: str | None = None,
+    score: str = "logit",
+    batch_size: int = 8,
+    **options: object,
+) -> Evidence:
+    """What a method returns before it becomes a float32 map: signed values in the network's own precision."""
+    batch = Batch(classifier, [model_input], [target], score)  # type: ignore[arg-type]
+    operation = layer_facts(classifier.network, layer).operation if method_card(method).needs_layer else None
+    return run_method(method, Job(batch, layer=operation, batch_size=batch_size), options)
+
+
+def hooked(
     module: nn.Module, part: nn.Module, x: torch.Tensor, score: Callable[[torch.Tensor], torch.Tensor]
-) -> np.ndarray:
-    """Signed Grad-CAM (h, w) by a forward hook and a backward pass through the whole network.
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A part's output A and dy/dA, both (C, h, w), by a forward hook and a backward pass through the whole network.
 
     `part` must run once in a forward pass. score: logits (K,) -> y.
     """
@@ -179,4 +220,12 @@ def reference_gradcam(
     finally:
         handle.remove()
     assert len(kept) == 1
-    return (gradient.mean(dim=(2, 3), keepdim=True) * kept[0]).sum(dim=1)[0].detach().numpy()
+    return kept[0][0].detach(), gradient[0]
+
+
+def reference_gradcam(
+    module: nn.Module, part: nn.Module, x: torch.Tensor, score: Callable[[torch.Tensor], torch.Tensor]
+) -> np.ndarray:
+    """Signed Grad-CAM (h, w) from what `hooked` finds."""
+    activation, gradient = hooked(module, part, x, score)
+    return (gradient.mean(dim=(1, 2))[:, None, None] * activation).sum(dim=0).numpy()

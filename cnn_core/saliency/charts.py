@@ -16,6 +16,8 @@ from ..palette import COLOURS, DIVERGING_LIGHT, colourise
 _WIDTH, _HEIGHT, _MARGIN = 720, 400, (56, 76, 20, 52)  # margins: top, left, right, bottom
 _SCALE: Final = 2  # drawn twice as large, so that thin lines and small type stay sharp
 _CELL: Final = 64
+# Pillow's own font has no minus sign; its en dash is as wide.
+MINUS: Final = "–"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,7 @@ def matrix_chart(title: str, names: Sequence[str], matrix: NDArray[np.floating])
             colour = tuple(int(c) for c in painted[i, j])
             draw.rectangle([x, y, x + cell - _SCALE, y + cell - _SCALE], fill=colour)
             ink = "#000000" if sum(colour) > 380 else "#ffffff"
-            _text(draw, (x + cell / 2, y + cell / 2), f"{matrix[i, j]:.2f}".replace("-", "−"), ink, "mm")
+            _text(draw, (x + cell / 2, y + cell / 2), f"{matrix[i, j]:.2f}".replace("-", MINUS), ink, "mm")
         else:
             draw.rectangle([x, y, x + cell - _SCALE, y + cell - _SCALE], outline=colours["line"])
     for i, name in enumerate(names):
@@ -118,7 +120,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
+    return f"{value:.3g}".replace("-", MINUS)
 
 
 def _png(image: Image.Image) -> bytes:

@@ -140,7 +140,7 @@ def faithfulness(
     fields' centres; equal pixels are taken in a random order (seed 0), not row by row. Beside it, for each seed, the
     map's own values turned, mirrored and shifted (equal coarseness), and Sobel edges blurred to the map's stride.
     steps: points of each curve beside the untouched picture. fill: "mean", "blur", "grey", "noise", "black" or "zero".
-    Costs 2 (steps - 1) (seeds + 2) + 2 forward passes, `batch_size` (None: 16) at a time.
+    Costs 2 (steps - 1) (seeds + 2) + 2 forward passes, `batch_size` (None: 8) at a time.
 
     Raises InvalidOption for an empty map, another picture's map or an option out of range, and Stopped.
     """

@@ -52,7 +52,7 @@ def explain(
     score: "logit", "probability", or "centred" (the logit minus the mean logit).
     rectify: True keeps what speaks for the target only (max(0, .)); False keeps both signs.
     trace: the finished forward pass of this very input, so that none has to be run again.
-    batch_size: at most so many pictures in one forward pass, for methods that run many (None: 16).
+    batch_size: at most so many pictures in one forward pass, for methods that run many (None: 8).
     on_progress(done, total) is told, and should_stop() asked, by the methods whose card says `is_dear`.
     options: the method's own; its card lists them with their limits.
 

@@ -19,7 +19,7 @@ from .explaining import Request, explain_rows
 from .fusion import Fusion
 from .maps import SaliencyMap
 from .progress import Progress, ShouldStop, Stopped, Work
-from .registry import BATCH_SIZE, method_card
+from .registry import method_card
 from .targets import Score, TargetRequest
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..network import Operation
 
 _MOST_WORKERS: Final = 64
+FOLDER_BATCH: Final = 16
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class _Folder:
 
     @property
     def batch_size(self) -> int:
-        return 1 if method_card(self.asked.method).is_dear else self.asked.batch_size or BATCH_SIZE
+        return 1 if method_card(self.asked.method).is_dear else self.asked.batch_size or FOLDER_BATCH
 
     def maps(self, owner: Explanations, pictures: Iterable[Any]) -> Iterator[SaliencyMap]:
         waiting: list[_Prepared] = []

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from .placement import Placement
     from .targets import Target
 
-BATCH_SIZE: Final = 16
-"""Pictures in one forward pass where the caller names no number: at 224 x 224 up to 0.6 GB in the largest networks."""
+BATCH_SIZE: Final = 8
+"""Pictures in one forward pass where the caller names no number: at 224 x 224 up to 0.3 GB in the largest networks."""
 
 
 @dataclass(frozen=True)
