@@ -38,6 +38,20 @@ def _trail(text: str) -> str:
     return text
 
 
+def _methods(text: str) -> str:
+    """Keys of saliency methods with commas between; whether they exist, the page finds out."""
+    if not re.fullmatch(r"[a-z0-9_]{1,40}(,[a-z0-9_]{1,40}){0,23}", text):
+        raise ValueError(text)
+    return text
+
+
+def _fusion(text: str) -> str:
+    """Layers whose maps are joined with the chosen one's, and how: "mean~features.6,features.13"."""
+    if not re.fullmatch(r"(mean|max|product)~[A-Za-z0-9._:-]{1,120}(,[A-Za-z0-9._:-]{1,120}){0,7}", text):
+        raise ValueError(text)
+    return text
+
+
 def _between(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         value = int(text)
@@ -84,6 +98,10 @@ PARAMETERS: dict[str, Parameter] = {
     "target": Parameter(_class),
     "rival": Parameter(_index),
     "method": Parameter(_key, "gradcam"),
+    "methods": Parameter(_methods),
+    "score": Parameter(_one_of("logit", "probability", "centred"), "logit"),
+    "placement": Parameter(_one_of("aligned", "naive"), "aligned"),
+    "fuse": Parameter(_fusion),
     "mode": Parameter(_key),
     "trail": Parameter(_trail),
     "kernel": Parameter(_key),

@@ -49,6 +49,7 @@ PAGES: tuple[Lesson, ...] = (
     Lesson("trail", "Follow the value", "Explore", "route", "From one number back to the pixels that made it."),
     Lesson("decision", "The decision", "Explore", "balance", "From the last maps to one class."),
     Lesson("gradcam", "Grad-CAM", "Inspect", "center_focus_strong", "Where it looked, and whether that is true."),
+    Lesson("saliency", "Methods on trial", "Inspect", "gavel", "What other methods say, and whether it holds."),
     Lesson("interventions", "Interventions", "Inspect", "healing", "Switch parts off, edit a kernel, and see."),
 )
 

@@ -1,0 +1,120 @@
+// Maps over a picture: where the cells lie, how they are coloured, what is marked.
+
+/** Fractional cell at each pixel of a side; slide 0: at receptive fields' centres, 1: stretched from edge to edge. */
+function cellPositions(size, cells, inputSize, offset, stride, slide) {
+  return Float64Array.from({ length: size }, (_, i) => {
+    const aligned = (((i + 0.5) * inputSize) / size - offset) / stride;
+    const naive = ((i + 0.5) * cells) / size - 0.5;
+    return slide === 0 ? aligned : (1 - slide) * aligned + slide * naive;
+  });
+}
+
+/** The map at the picture's size: bilinear between cells (or the nearest cell), the outermost one kept beyond them. */
+function drawnMap(values, [h, w], [H, W], place, slide, smooth) {
+  const side = (axis, size, n) => cellPositions(size, n, place.size[axis], place.offset[axis], place.stride[axis], slide)
+    .map((p) => Math.max(0, Math.min(n - 1, smooth ? p : Math.round(p))));
+  const [ys, xs] = [side(0, H, h), side(1, W, w)];
+  const out = new Float32Array(H * W);
+  for (let y = 0; y < H; y++) {
+    const [top, v] = [Math.floor(ys[y]), ys[y] - Math.floor(ys[y])];
+    const below = Math.min(top + 1, h - 1);
+    for (let x = 0; x < W; x++) {
+      const [left, u] = [Math.floor(xs[x]), xs[x] - Math.floor(xs[x])];
+      const right = Math.min(left + 1, w - 1);
+      out[y * W + x] = (1 - v) * ((1 - u) * values[top * w + left] + u * values[top * w + right]) +
+        v * ((1 - u) * values[below * w + left] + u * values[below * w + right]);
+    }
+  }
+  return out;
+}
+
+/** Picture and map mixed: a value's share of the limit is its colour, and its opacity as a share of `opacity`. */
+function mixed(rgb, [H, W], map, limit, signed, opacity, mode) {
+  const image = new ImageData(W, H);
+  const table = scaleTable(signed ? "diverging" : "evidence", mode);
+  const last = table.length / 3 - 1;
+  for (let i = 0; i < H * W; i++) {
+    const share = limit > 0 && map ? Math.max(-1, Math.min(1, map[i] / limit)) : 0;
+    const alpha = opacity * (signed ? Math.abs(share) : Math.max(0, share));
+    const k = 3 * Math.round((signed ? (share + 1) / 2 : Math.max(0, share)) * last);
+    for (let c = 0; c < 3; c++) image.data[4 * i + c] = Math.round((1 - alpha) * rgb[3 * i + c] + alpha * table[k + c]);
+    image.data[4 * i + 3] = 255;
+  }
+  return image;
+}
+
+const positivePart = (values) => values.map((v) => Math.max(0, v));
+const largestSize = (values) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+
+/** The picture in dark grey, for small maps whose colours it would swallow. */
+function dimmed(rgb) {
+  return rgb.map((_, i) => {
+    const k = 3 * Math.floor(i / 3);
+    return 0.5 * (0.299 * rgb[k] + 0.587 * rgb[k + 1] + 0.114 * rgb[k + 2]);
+  });
+}
+
+/** Lines in white on a dark edge, so that they can be seen on any picture. */
+function outlined(context, path, width = 2) {
+  for (const [stroke, thick] of [["rgba(0,0,0,.65)", width + 2.5], ["#FFFFFF", width]]) {
+    context.strokeStyle = stroke;
+    context.lineWidth = thick;
+    context.beginPath();
+    path(context);
+    context.stroke();
+  }
+}
+
+function crossAt(context, x, y) {
+  outlined(context, (c) => {
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      c.moveTo(x + 4 * dx, y + 4 * dy);
+      c.lineTo(x + 13 * dx, y + 13 * dy);
+    }
+  }, 1.75);
+}
+
+function targetAt(context, x, y) {
+  outlined(context, (c) => {
+    c.moveTo(x + 9, y);
+    c.arc(x, y, 9, 0, 2 * Math.PI);
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      c.moveTo(x + 5 * dx, y + 5 * dy);
+      c.lineTo(x + 15 * dx, y + 15 * dy);
+    }
+  }, 2.25);
+}
+
+/** Save a drawing with each pixel of the network's input as a square of whole pixels. */
+function savePixels(source, H, W, file) {
+  const zoom = Math.max(1, Math.round(896 / Math.max(H, W)));
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [W * zoom, H * zoom];
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  context.drawImage(source, 0, 0, canvas.width, canvas.height);
+  canvas.toBlob((blob) => download(`${file}.png`, blob), "image/png");
+}
+
+/** True minus signs in a sentence. */
+const proper = (sentence) => sentence.replace(/-(?=\d)/g, "−");
+
+/** A group of choices of which one holds; arrow keys are the browser's own Tab and Enter on its buttons. */
+function choice(label, options, current, onChoose) {
+  const group = make("div", "sal-switch");
+  group.setAttribute("role", "radiogroup");
+  group.setAttribute("aria-label", label);
+  group.append(make("span", "sal-label quiet", label));
+  for (const [value, text, help] of options) {
+    const button = group.appendChild(make("button", "", text));
+    button.type = "button";
+    button.setAttribute("role", "radio");
+    button.setAttribute("aria-checked", String(value === current));
+    if (help) button.title = help;
+    button.onclick = () => {
+      for (const other of group.querySelectorAll("button")) other.setAttribute("aria-checked", String(other === button));
+      onChoose(value);
+    };
+  }
+  return group;
+}

@@ -1,0 +1,19 @@
+// The saliency page's instruments, one part at a time: the wall of maps, the strip of layers, and the trials' charts.
+
+const PARTS = { wall, layers: layerStrip, removal, curves, sanity, stability, matrix };
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".sal");
+  const theme = applyTheme(root);
+  const S = stateOf(parentElement, () => ({
+    sign: "positive", place: "aligned", slide: 0, grain: "smooth", scale: "own", opacity: 0.75, score: "logit",
+    hover: null, pin: null, aim: null, kept: null,
+  }));
+  if (S.source !== data) {
+    S.source = data;
+    S.payload = unpack(data);
+  }
+  S.theme = theme;
+  root.dataset.part = S.payload.meta.part;
+  return PARTS[S.payload.meta.part](root, S, setTriggerValue);
+}

@@ -1,0 +1,161 @@
+"""The laboratory of “Methods on trial”: the guess, the wall of maps, the answer, and what each section needs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import cnn_core as cc
+from ui import cached, saliency_layers, saliency_methods, saliency_trials, session, widgets
+from ui.instruments.gradcam import Guess
+from ui.instruments.saliency import Tile, wall
+from ui.saliency_methods import Asked
+from ui.saliency_squares import answer
+from ui.text import plain
+from ui.widgets import Bench
+
+# The same guesses as on the Grad-CAM page: one picture and one network are asked about once.
+GUESSES = "cl_gradcam_guesses"
+_PLACE = "cl_saliency_place"
+
+
+def opened() -> None:
+    """To be called when the page begins: the wall then starts from the placement that the address names."""
+    now = session.get("placement")
+    count = st.session_state.get(_PLACE, {}).get("count", 0)
+    st.session_state[_PLACE] = {"base": now, "told": now, "count": count + 1}
+
+
+def laboratory(bench: Bench) -> None:
+    """Everything that answers to a click on this page."""
+    subject = f"{bench.classifier.key}:{bench.model_input.digest[:16]}"
+    guesses: dict[str, Guess] = st.session_state.setdefault(GUESSES, {})
+    guess = guesses.get(subject)
+    target = widgets.class_picker(bench)
+    choices, view, strip, below = st.container(), st.container(), st.container(), st.container()
+    with strip:
+        layer = _layer(bench) if guess is None else widgets.layer_picker(bench, key="saliency")
+    with choices:
+        asked = _asked(bench, target, layer)
+        current = saliency_methods.chosen()
+        saliency_methods.chips(current)
+    label = _label(bench, asked)
+    tiles, refused = saliency_methods.compute(bench, current, asked) if guess is not None else ([], {})
+    with view:
+        if guess is None:
+            question = f"Where did the network look for “{label}”? Click that place in the picture."
+        else:
+            question = ""
+            saliency_methods.dear(bench, current, asked)
+        reference = tiles[0].map if tiles else _reference(bench, asked)
+        wall(
+            tiles,
+            key="cl_saliency",
+            subject=subject,
+            target=reference,
+            origin=f"{bench.picture.name or 'the picture'}, {bench.classifier.card.title}",
+            question=question,
+            guess=guess,
+            waiting=guess is None,
+            placement=_placement(),
+            on_guess=lambda made: guesses.update({subject: made}),
+            on_place=_place,
+        )
+    if guess is None:
+        return
+    with below:
+        _below(bench, asked, tiles, refused, guess, subject)
+        saliency_methods.method_cards(tiles, refused, current)
+    saliency_trials.trials(bench, asked, tiles)
+    saliency_layers.layers(bench, asked)
+
+
+def _below(bench: Bench, asked: Asked, tiles: list[Tile], refused: dict[str, str], guess: Guess, subject: str) -> None:
+    known = saliency_methods.cards()
+    for key, sentence in refused.items():
+        st.info(f"**{known[key].title}** has no map here. {plain(sentence)}", icon=":material/info:")
+    if guess.position is not None and tiles:
+        answer(bench, asked, tiles, guess.position)
+    st.button(
+        "Guess again",
+        on_click=lambda: st.session_state[GUESSES].pop(subject, None),
+        type="tertiary",
+        icon=":material/undo:",
+        key="cl_saliency_again",
+    )
+
+
+def _layer(bench: Bench) -> cc.Operation:
+    """The layer of the address, without drawing the strip: before the guess nothing of the maps is shown."""
+    wanted = session.get("layer")
+    network = bench.classifier.network
+    default = network[network.default_layer()]
+    if wanted is None:
+        return default
+    try:
+        found = network[wanted]
+    except cc.InvalidLayer:
+        return default  # the strip says so once it is there
+    return found if found in network.map_layers() else default
+
+
+def _asked(bench: Bench, target: int, layer: cc.Operation) -> Asked:
+    """Class, rival and score; the fused layers of the address."""
+    names = bench.classifier.class_names
+    rival = session.get("rival")
+    if rival is not None and rival >= len(names):
+        st.info(f"This network has {len(names)} classes, numbered from 0; there is no class {rival} to compare with.")
+    if rival is not None and (rival >= len(names) or rival == target):
+        session.set("rival", None)
+        rival = None
+    top = [prediction.index for prediction in bench.trace.top(5)]
+    others = [index for index in [*top, *(i for i in range(len(names)) if i not in top)] if index != target]
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        st.session_state.cl_sal_rival = rival
+        st.selectbox(
+            "Rather than",
+            others,
+            index=None,
+            format_func=lambda index: names[index],
+            placeholder="Rather than … (no other class)",
+            key="cl_sal_rival",
+            on_change=lambda: session.set("rival", st.session_state.cl_sal_rival),
+            width=280,
+            label_visibility="collapsed",
+        )
+        st.session_state.cl_sal_score = session.get("score")
+        st.segmented_control(
+            "What the maps explain",
+            list(saliency_methods.SCORES),
+            required=True,
+            format_func=saliency_methods.SCORES.__getitem__,
+            key="cl_sal_score",
+            on_change=lambda: session.set("score", st.session_state.cl_sal_score),
+            label_visibility="collapsed",
+        )
+        fuse, fusion = saliency_layers.fusion_picker(bench, layer)
+    return Asked(target if rival is None else (target, rival), session.get("score"), layer.name, fuse, fusion)
+
+
+def _label(bench: Bench, asked: Asked) -> str:
+    names = bench.classifier.class_names
+    indices = asked.target if isinstance(asked.target, tuple) else (asked.target,)
+    return " rather than ".join(names[index] for index in indices)
+
+
+def _reference(bench: Bench, asked: Asked) -> cc.SaliencyMap:
+    """A map of the target where no chosen method has one: for its name, its number and the picture."""
+    card = saliency_methods.cards()["gradient"]
+    return cached.explain(bench.classifier, bench.model_input, **asked.options(card))
+
+
+def _placement() -> tuple[str, int]:
+    held = st.session_state.setdefault(_PLACE, {"base": "aligned", "told": "aligned", "count": 0})
+    now = session.get("placement")
+    if now != held["told"]:
+        held.update(base=now, told=now, count=held["count"] + 1)
+    return held["base"], held["count"]
+
+
+def _place(place: str) -> None:
+    st.session_state[_PLACE]["told"] = place
+    session.set("placement", place)
