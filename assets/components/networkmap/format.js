@@ -34,6 +34,12 @@ function bytes(value) {
   for (const [size, name] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]]) if (value >= size) return `${(value / size).toPrecision(3)} ${name}`;
   return `${value} bytes`;
 }
+/** The same in little room: "3.505 M", "11.51 G". */
+function short(metric, value) {
+  if (metric === "memory") return bytes(value);
+  for (const [size, name] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) if (value >= size) return `${(value / size).toPrecision(4)} ${name}`;
+  return String(value);
+}
 const amount = (metric, value) => (metric === "memory" ? bytes(value) : count(value));
 /** A share for people: "31 %", "0.4 %", "0". */
 const percent = (share) => (share === 0 ? "0 %" : share < 0.001 ? "< 0.1 %" : `${share < 0.0995 ? (100 * share).toFixed(1) : Math.round(100 * share)} %`);
@@ -50,8 +56,17 @@ function draw(tag, attributes, parent, text) {
 }
 
 const RULER = document.createElement("canvas").getContext("2d");
-/** The text, cut with an ellipsis where it is wider than the room. */
+const CUT = new Map();
+/** The text, cut with an ellipsis where it is wider than the room; measured once for each text, font and room. */
 function cut(text, font, room) {
+  const key = `${font}|${Math.round(room)}|${text}`;
+  if (!CUT.has(key)) {
+    if (CUT.size > 20_000) CUT.clear();
+    CUT.set(key, measured(text, font, room));
+  }
+  return CUT.get(key);
+}
+function measured(text, font, room) {
   RULER.font = font;
   if (RULER.measureText(text).width <= room) return text;
   let length = text.length;

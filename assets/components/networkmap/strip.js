@@ -12,7 +12,6 @@ function drawStrip(strip, state, { operations, meta, theme, family, colour }) {
     const svg = draw("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
     const label = (x, y, words, anchor, fill = theme.quiet) =>
       draw("text", { x, y, "font-size": 11, fill, "font-family": family.replace(/"/g, "'"), "text-anchor": anchor }, svg, words);
-    draw("rect", { class: "sight", y: top - 4, height: base - top + 8, rx: 4, fill: theme.accent, "fill-opacity": 0.1, stroke: theme.accent, "stroke-opacity": 0.5 }, svg);
     let end = -Infinity;
     for (const { key, start, stop } of runs(0, operations.length, (i) => operations[i].stage)) {
       if (start > 0) draw("rect", { x: start * step, y: top, width: 1, height: base - top + 6, fill: theme.line }, svg);
@@ -37,19 +36,20 @@ function drawStrip(strip, state, { operations, meta, theme, family, colour }) {
     const x = (tallest + 0.5) * step;
     label(x, 12, `${operations[tallest].name}: ${amount(state.metric, most)}`, x < width * 0.25 ? "start" : x > width * 0.75 ? "end" : "middle", theme.text);
     draw("path", { class: "here", d: "M0 7h10l-5 -7z", fill: theme.text, visibility: "hidden" }, svg);
-    strip.replaceChildren(svg);
+    strip.replaceChildren(make("div", "sight"), svg);
   }
-  const graph = strip.closest(".nm").querySelector(".graph");
-  const seen = state.plan.cards.filter((c) => (c.left + c.width) * state.zoom > graph.scrollLeft && c.left * state.zoom < graph.scrollLeft + graph.clientWidth);
+  const { x, zoom } = state.view;
+  const [left, right] = [-x / zoom, (state.room[0] - x) / zoom];
+  let [first, last] = [Infinity, -Infinity];
+  for (const c of state.plan.cards) {
+    if (c.left + c.width < left || c.left > right) continue;
+    first = Math.min(first, c.start);
+    last = Math.max(last, c.stop);
+  }
   const sight = strip.querySelector(".sight");
-  const from = Math.min(...seen.map((c) => c.start)) * step;
-  const to = Math.max(...seen.map((c) => c.stop)) * step;
-  const all = !seen.length || to - from > width - 2;
-  sight.setAttribute("visibility", all ? "hidden" : "visible");
-  if (!all) {
-    sight.setAttribute("x", from);
-    sight.setAttribute("width", Math.max(3, to - from));
-  }
+  sight.hidden = last < first || (last - first) * step > width - 2;
+  sight.style.transform = `translateX(${first * step}px)`;
+  sight.style.width = `${Math.max(3, (last - first) * step)}px`;
   const here = strip.querySelector(".here");
   here.setAttribute("visibility", state.at ? "visible" : "hidden");
   if (state.at) {
