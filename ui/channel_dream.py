@@ -82,7 +82,7 @@ def section(bench: widgets.Bench, layer: cc.Operation, channel: int, found: Coll
             st.error(plain(job.message), icon=":material/error:")
         elif job is not None and job.state == "stopped":
             st.info(
-                f"You stopped it after step {job.done} of {job.total or wish.steps}. What was made before stays.",
+                f"Cancelled after step {job.done} of {job.total or wish.steps}. What was made before stays.",
                 icon=":material/stop_circle:",
             )
         show(bench, wish, found)

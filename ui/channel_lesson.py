@@ -174,7 +174,7 @@ def outcome(slot: str, job: Job, again: Any, words: str) -> Any | None:
     if job.state == "failed":
         st.error(plain(job.message), icon=":material/error:")
     else:
-        st.info("You stopped it. What stood here before is not lost.", icon=":material/stop_circle:")
+        st.info("Cancelled. Nothing was changed.", icon=":material/stop_circle:")
     st.button("Start it again", key=f"cl_channel_again_{slot}", on_click=again, icon=":material/play_arrow:")
     return None
 
@@ -186,13 +186,16 @@ def watch(slot: str, words: str) -> None:
     if job is None or not job.is_active:
         st.rerun()
     assert job is not None
-    if job.state == "waiting":
-        st.progress(0.0, text="Waiting for another visitor's run to end")
-    else:
-        st.progress(job.done / job.total if job.total else 0.0, text=f"{words}: {job.done} of {job.total or '…'}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        if job.state == "waiting":
+            st.progress(0.0, text="Waiting for another visitor's run to end", width=360)
+        else:
+            counted = f": {job.done} of {job.total}" if job.total else ""
+            st.progress(job.done / job.total if job.total else 0.0, text=f"{words}{counted}", width=360)
+        name = f"cl_channel_stop_{slot}"
+        st.button("Cancel", key=name, on_click=jobs().stop, args=(slot,), icon=":material/close:")
     if job.detail is not None:
         st.image(job.detail.rgb, width=256, caption=f"Step {job.detail.step}: {arithmetic.number(job.detail.value)}")
-    st.button("Stop", key=f"cl_channel_stop_{slot}", on_click=jobs().stop, args=(slot,), icon=":material/stop:")
 
 
 def surveyed(bench: widgets.Bench, layer: cc.Operation) -> Collected | None:
