@@ -46,14 +46,6 @@ def lenet5_1998() -> nn.Module:
     )
 
 
-def lenet5_input_bn() -> nn.Module:
-    """LeNet-5 (ReLU, max pooling) with one batch normalisation on the picture itself."""
-    from ..models.lenet5 import LeNet5
-
-    plain = LeNet5()
-    return nn.Sequential(OrderedDict([("bn0", nn.BatchNorm2d(1, momentum=_BN_MOMENTUM)), *plain.named_children()]))
-
-
 def mlp() -> nn.Module:
     """784-128-10: every pixel has its own weight to every unit, wherever its neighbours are."""
     return sequence(
@@ -95,17 +87,19 @@ def six_convolutions(*, batch_norm: bool, width: int = 16) -> nn.Module:
 
 
 def deep_stack(activation: Callable[[], nn.Module], *, depth: int = 20, width: int = 16) -> nn.Module:
-    """`depth` convolutions without bias or normalisation on pictures halved to 14 x 14, each with an activation."""
-    layers: dict[str, nn.Module] = {"shrink": nn.AvgPool2d(2)}
+    """`depth` convolutions without bias or normalisation on pictures shrunk to 7 x 7, each with an activation."""
+    layers: dict[str, nn.Module] = {"shrink": nn.AvgPool2d(4)}
     for i in range(1, depth + 1):
         layers[f"conv{i}"] = conv3(1 if i == 1 else width, width, bias=False)
         layers[f"act{i}"] = activation()
-    return sequence(**layers, global_pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=nn.Linear(width, CLASSES))
+    return sequence(**layers, flatten=nn.Flatten(), fc=nn.Linear(width * 7 * 7, CLASSES))
 
 
-def small_cnn() -> nn.Module:
-    """Two convolutions and one linear layer over all 32 maps of 7 x 7."""
+def small_cnn(*, input_bn: bool = False) -> nn.Module:
+    """Two convolutions and one linear layer over all 32 maps of 7 x 7; with `input_bn`, batch norm on the picture."""
+    before: dict[str, nn.Module] = {"bn0": nn.BatchNorm2d(1, momentum=_BN_MOMENTUM)} if input_bn else {}
     return sequence(
+        **before,
         conv1=conv3(1, 16),
         relu1=nn.ReLU(),
         pool1=nn.MaxPool2d(2),

@@ -120,9 +120,6 @@ def _lenet5() -> nn.Module:
 for _network in (
     SmallNetwork("lenet5", "LeNet-5 with ReLU and max pooling", _lenet5, "torch", 1998, _LENET),
     SmallNetwork("lenet5_1998", "LeNet-5 with tanh and average pooling", modules.lenet5_1998, "torch", 1998, _LENET),
-    SmallNetwork(
-        "lenet5_input_bn", "LeNet-5 with batch norm on the picture", modules.lenet5_input_bn, "torch", 1998, _LENET
-    ),
     SmallNetwork("mlp", "MLP 784-128-10", modules.mlp, "torch", 1986, "Rumelhart, Hinton and Williams 1986"),
     SmallNetwork(
         "cnn", "CNN 16-32-32, global max pooling", modules.cnn, "torch", 2014, "Lin et al. 2014 (global pooling)"
@@ -176,6 +173,14 @@ for _network in (
         "He et al. 2015",
     ),
     SmallNetwork("small_cnn", "Small CNN", modules.small_cnn, "torch", 2012, "after Krizhevsky et al. 2012"),
+    SmallNetwork(
+        "small_cnn_input_bn",
+        "Small CNN with batch norm on the picture",
+        partial(modules.small_cnn, input_bn=True),
+        "torch",
+        2015,
+        "Ioffe and Szegedy 2015",
+    ),
     SmallNetwork("big_cnn", "Big CNN with batch norm", modules.big_cnn, "torch", 2015, "after Ioffe and Szegedy 2015"),
     SmallNetwork("resnet7", "ResNet-7", modules.resnet7, "torch", 2015, _HE),
     *(
