@@ -56,14 +56,28 @@ _HOMES: dict[str, str] = {
     "Intervention": "interventions",
     "SwitchOff": "interventions",
     "intervene": "interventions",
+    "Bands": "training.bands",
+    "load_bands": "training.bands",
+    "Experiment": "training.experiment",
+    "list_experiments": "training.experiments",
+    "ResultTable": "training.results",
+    "compare_runs": "training.results",
+    "run_experiment": "training.results",
+    "Step": "training.run",
+    "TrainingRun": "training.run",
+    "load_run": "training.storage",
+    "resume": "training.trainer",
+    "train": "training.trainer",
 }
 
 __all__ = [
+    "Bands",
     "ChangePicture",
     "Classifier",
     "ConvLensError",
     "EditBias",
     "EditKernel",
+    "Experiment",
     "Intervention",
     "InvalidCheckpoint",
     "InvalidImage",
@@ -79,32 +93,42 @@ __all__ = [
     "Picture",
     "Preprocessing",
     "ReceptiveField",
+    "ResultTable",
     "SaliencyMap",
     "ScrambleTest",
+    "Step",
     "Stopped",
     "SwitchOff",
     "Trace",
     "Trail",
+    "TrainingRun",
     "UnitExplanation",
     "UnknownClass",
     "UnknownMethod",
     "UnknownModel",
     "WeightsUnavailable",
+    "compare_runs",
     "explain",
     "explain_classes",
     "explain_unit",
     "fetch_weights",
     "follow",
     "intervene",
+    "list_experiments",
     "list_models",
+    "load_bands",
     "load_checkpoint",
     "load_image",
     "load_model",
+    "load_run",
     "logit_ledger",
     "receptive_field",
+    "resume",
+    "run_experiment",
     "saliency_methods",
     "scramble",
     "trace",
+    "train",
 ]
 
 if TYPE_CHECKING:
@@ -130,6 +154,13 @@ if TYPE_CHECKING:
     from .saliency import MethodCard, SaliencyMap, Stopped, explain, explain_classes, saliency_methods
     from .tracing import Trace, trace
     from .trail import Trail, follow
+    from .training.bands import Bands, load_bands
+    from .training.experiment import Experiment
+    from .training.experiments import list_experiments
+    from .training.results import ResultTable, compare_runs, run_experiment
+    from .training.run import Step, TrainingRun
+    from .training.storage import load_run
+    from .training.trainer import resume, train
 
 
 def __getattr__(name: str) -> Any:
