@@ -28,7 +28,7 @@ function throughLayers({ root, S, theme, meta, before, after, fresh, send }) {
     return `${layer.name} · ${layer.title}: ${moved}${layer.edited ? "; changed here" : ""}.`;
   };
   function draw() {
-    const width = strip.parentElement.clientWidth;
+    const width = strip.isConnected ? root.clientWidth : 0; // a frame may come after the face was built anew
     if (!width) return;
     const g = fit(strip, width, HEIGHT);
     g.clearRect(0, 0, width, HEIGHT);

@@ -16,6 +16,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root.dataset.face = face;
     root.replaceChildren();
   }
+  const held = nameOf(root.getRootNode().activeElement, root);
   const stop = FACES[face]({ root, S, theme, fresh, ...S.payload, send: setTriggerValue });
+  // A face is built anew with new numbers: who was in it with the keyboard stays where they were.
+  if (held) [...root.querySelectorAll("button, input, [tabindex]")].find((element) => nameOf(element, root) === held)?.focus({ preventScroll: true });
   return () => stop && stop();
+}
+
+/** What tells a control of this component from its others, or null for one that is elsewhere. */
+function nameOf(element, root) {
+  if (!element || !root.contains(element) || element === root) return null;
+  return `${element.tagName} ${element.className} ${element.getAttribute("aria-label") ?? element.textContent}`;
 }
