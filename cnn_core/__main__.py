@@ -1,4 +1,4 @@
-"""The command line: `python -m cnn_core models | predict IMAGE | explain IMAGE | fetch MODEL...`."""
+"""The command line: `python -m cnn_core models | predict IMAGE | explain IMAGE | fetch MODEL... | train EXPERIMENT`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import cnn_core as cc
 from cnn_core.errors import quote
+from cnn_core.training.command import add_arguments
 
 BAD_INPUT = 2
 
@@ -77,7 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("models", nargs="+", metavar="MODEL")
     fetch.set_defaults(run=_fetch)
 
-    for command in (models, predict, explain, fetch):
+    train = commands.add_parser("train", help="run an experiment of the training lab, and print what came out")
+    add_arguments(train)
+
+    for command in (models, predict, explain, fetch, train):
         command.add_argument("--json", action="store_true", help="print JSON for programs")
     return parser
 
