@@ -96,10 +96,7 @@ class _Masks:
         large = F.interpolate(
             torch.from_numpy(self.grids[part])[:, None], size=self.large, mode="bilinear", align_corners=False
         )[:, 0]
+        large = large.clamp(0, 1)  # rounding may leave an interpolated 1 a bit above 1
         height, width = self.size
-        return torch.stack(
-            [
-                mask[r : r + height, c : c + width]
-                for mask, (r, c) in zip(large, self.shifts[part].tolist(), strict=True)
-            ]
-        )
+        shifts = self.shifts[part].tolist()
+        return torch.stack([m[r : r + height, c : c + width] for m, (r, c) in zip(large, shifts, strict=True)])
