@@ -10,7 +10,7 @@ lesson.header(
     "The whole network",
     "From your picture to the decision: every operation, its strongest maps, and what it costs.",
 )
-session.bind("layer")
+session.bind("layer", "channel", "row", "column")
 bench = widgets.bench()
 
 
@@ -20,7 +20,7 @@ def network() -> None:
     name = network_lesson.graph(bench, costs=costs)
     network_lesson.opened(bench, name)
     if costs:
-        network_lesson.costs_table(bench)
+        network_lesson.totals(bench)
 
 
 network()
@@ -32,8 +32,9 @@ lesson.why(
 )
 lesson.try_this(
     [
-        "Unfold a stage, then a block, and follow the blue lines back: which operations feed the addition?",
-        "Let the bars show memory: where does a picture take the most room on its way?",
+        "Unfold a stage, then a block, and point at an operation: blue lines come from what feeds it, green ones go to "
+        "what it feeds. Which operations feed the addition?",
+        "Choose memory over the graph: where does a picture take the most room on its way?",
         "Choose GoogLeNet, ResNet-50 and DenseNet-121 in turn, and unfold a block of each: there stands its signature.",
     ]
 )

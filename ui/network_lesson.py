@@ -1,19 +1,15 @@
-"""The parts of the whole-network lesson: the graph, the guess about costs, one operation's arithmetic, the table."""
+"""The parts of the whole-network lesson: the graph, the guess about costs, one operation's arithmetic, the totals."""
 
 from __future__ import annotations
-
-import csv
-import io
-from collections.abc import Sequence
 
 import streamlit as st
 
 import cnn_core as cc
-from ui import arithmetic, cached, lesson, session, shell, widgets
-from ui.instruments import featuremaps, networkmap
+from ui import arithmetic, cached, feature_lesson, lesson, session, shell, widgets
+from ui.instruments import featuremaps, map_pictures, networkmap
+from ui.text import plain
 
 _SHOW_COSTS = "cl_network_costs"
-COLUMNS = ("operation", "title", "output", "parameters", "multiply-adds", "bytes")
 
 
 def costliest(network: cc.Network) -> cc.Operation:
@@ -81,6 +77,21 @@ def share(part: float, whole: float) -> str:
     return f"{value:.0f} %" if value >= 10 else f"{value:.1f} %"
 
 
+def chosen_operation(network: cc.Network) -> str | None:
+    """The operation that the address names; one that this network does not have is said and forgotten."""
+    wanted = session.get("layer")
+    if wanted is None:
+        return None
+    try:
+        return network[wanted].name
+    except cc.InvalidLayer as error:
+        st.info(plain(str(error)), icon=":material/layers:")
+        session.set("layer", None)
+        for name in ("channel", "row", "column"):
+            session.set(name, None)
+        return None
+
+
 def graph(bench: widgets.Bench, *, costs: bool) -> str | None:
     """The graph; returns the name of the operation that is open, if one is."""
     trace, seen, network = bench.trace, bench.model_input, bench.classifier.network
@@ -89,8 +100,7 @@ def graph(bench: widgets.Bench, *, costs: bool) -> str | None:
         "thumbnails", key, lambda: networkmap.thumbnails(network.operations, trace), lambda made: made.nbytes
     )
     picture = cached.memo("jpeg", (seen.digest,), lambda: featuremaps.jpeg(seen.shown_rgb), lambda made: made.nbytes)
-    wanted = session.get("layer")
-    chosen = wanted if wanted in network else None
+    chosen = chosen_operation(network)
     data = networkmap.payload(
         bench.classifier,
         trace,
@@ -102,74 +112,104 @@ def graph(bench: widgets.Bench, *, costs: bool) -> str | None:
     )
 
     def open_operation(name: str) -> None:
-        if name in network:
+        if name in network and name != session.get("layer"):
             session.set("layer", name)
+            arithmetic.keep_unit(network[name], None)
 
     networkmap.network_map(data, key="cl_networkmap", on_open=open_operation)
     return chosen
 
 
+def chosen_unit(bench: widgets.Bench, operation: cc.Operation) -> tuple[tuple[int, ...], bool]:
+    """The unit that the address names, and otherwise the one whose number is largest in size; whether it was chosen."""
+    address: dict[str, int | None] = {name: session.get(name) for name in ("channel", "row", "column")}
+    index = arithmetic.from_address(operation, address)
+    if index is not None:
+        return index, True
+    if any(at is not None for at in address.values()):
+        st.info(
+            f"{plain(operation.name)} is {arithmetic.shape(operation)} and has no such unit. Shown instead: the number "
+            "largest in size.",
+            icon=":material/apps:",
+        )
+        arithmetic.keep_unit(operation, None)
+    return arithmetic.strongest_unit(operation, bench.trace), False
+
+
 def opened(bench: widgets.Bench, name: str | None) -> None:
-    """The arithmetic of the strongest unit of the operation that was clicked, and where to look further."""
+    """The arithmetic of a unit of the operation that was clicked, and where to look further."""
     if name is None:
         st.caption("Click an operation in the graph to see where one of its numbers comes from.")
         return
     operation = bench.classifier.network[name]
-    index = arithmetic.strongest_unit(operation, bench.trace)
+    index, chosen = chosen_unit(bench, operation)
     st.subheader(f"{operation.name}: {operation.title}", anchor=False)
-    st.markdown(f"Its number largest in size on this picture stands at **{arithmetic.place(operation, index)}**.")
-    arithmetic.show(bench, operation, index)
+    words = "The number that you chose stands" if chosen else "Its number largest in size on this picture stands"
+    st.markdown(f"{words} at **{arithmetic.place(operation, index)}**.")
+    arithmetic.pick_unit(operation, index, bench.classifier.key)
+    if operation.is_spatial:
+        left, right = lesson.columns()
+        with left:
+            arithmetic.show(bench, operation, index)
+        with right:
+            show_place(bench, operation, (index[0], index[1], index[2]))
+    else:
+        arithmetic.show(bench, operation, index)
+    links(operation, index)
+
+
+def show_place(bench: widgets.Bench, operation: cc.Operation, unit: tuple[int, int, int]) -> None:
+    """The unit's map, and the unit in it."""
+    channel, row, column = unit
+    values = bench.trace.activation(operation.name)[channel]
+    picture = map_pictures.with_window(map_pictures.map_picture(values), values.shape[0], row, column, 1, 1)
+    limit = arithmetic.number(float(abs(values).max()))
+    scale = f"−{limit} to {limit}" if values.min() < 0 else f"0 to {limit}"
+    of = operation.output_shape[0]
+    caption = f"Channel {channel} of {of}, own scale, {scale}; the frame is this unit."
+    st.image(picture, caption=caption, width=260)
+
+
+def links(operation: cc.Operation, index: tuple[int, ...]) -> None:
+    """Where to look further: the maps, the products, the way back to the pixels, how far it sees."""
+    at = {name: str(place) for name, place in arithmetic.to_address(operation, index).items()}
+    here = {"layer": operation.name, **at}
+    # The pages below read the same unit, and forget one that was chosen for another operation.
+    st.session_state[feature_lesson._UNIT_OF] = operation.name
     with st.container(horizontal=True, gap="medium"):
         if operation.is_spatial:
             st.page_link(
                 shell.lesson("features").page,
                 label=f"All {operation.output_shape[0]} maps of this operation",
                 icon=":material/apps:",
-                query_params={"layer": operation.name},
+                query_params=here,
             )
         if operation.kind == "conv2d" and operation.has_maps:
             arithmetic.kernel_link(operation, (index[0], index[1], index[2]))
-
-
-def rows(network: cc.Network) -> list[dict[str, str | int]]:
-    """One row for each operation, in order."""
-    return [
-        dict(
-            zip(
-                COLUMNS,
-                (
-                    operation.name,
-                    operation.title,
-                    " × ".join(str(side) for side in operation.output_shape),
-                    operation.n_parameters,
-                    operation.macs,
-                    networkmap.activation_bytes(operation),
-                ),
-                strict=True,
+        if operation.kind != "input":
+            st.page_link(
+                shell.lesson("trail").page,
+                label="Follow this value",
+                icon=":material/route:",
+                query_params={"trail": "~".join(("most", "all", operation.name, ".".join(map(str, index))))},
             )
-        )
-        for operation in network.operations
-    ]
+        if operation.kind not in ("input", "softmax"):
+            st.page_link(
+                shell.lesson("depth").page,
+                label="How far does it see?",
+                icon=":material/zoom_out_map:",
+                query_params=here,
+            )
 
 
-def as_csv(table: Sequence[dict[str, str | int]]) -> str:
-    """The table as CSV with a header."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    return text.getvalue()
-
-
-def costs_table(bench: widgets.Bench) -> None:
-    """Totals, and every operation with its costs, the costliest first; any column sorts."""
+def totals(bench: widgets.Bench) -> None:
+    """What the whole network costs; each operation's part stands in the graph's table."""
     network = bench.classifier.network
-    table = rows(network)
-    memory = sum(int(row["bytes"]) for row in table)
+    memory = sum(networkmap.activation_bytes(operation) for operation in network.operations)
     for column, (label, value) in zip(
         st.columns(4),
         {
-            "Operations": f"{len(table)}",
+            "Operations": f"{len(network.operations)}",
             "Parameters": f"{network.n_parameters:,}",
             "Multiply-adds, one picture": in_millions(network.macs),
             "Activations, one picture": f"{memory / 1e6:,.1f} MB" if memory >= 1e6 else f"{memory / 1e3:,.1f} kB",
@@ -177,23 +217,7 @@ def costs_table(bench: widgets.Bench) -> None:
         strict=True,
     ):
         column.metric(label, value)
-    with st.expander("All operations as a table", icon=":material/table:"):
-        ranked = sorted(table, key=lambda row: -int(row["multiply-adds"]))
-        st.dataframe(
-            ranked,
-            hide_index=True,
-            height=360,
-            column_config={name: st.column_config.NumberColumn(format="localized") for name in COLUMNS[3:]},
-        )
-        st.download_button(
-            "Download the table (CSV)",
-            as_csv(table),
-            file_name=f"{bench.classifier.card.key}_operations.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-        st.caption(
-            "Multiply-adds are counted for convolutions and fully connected layers. Memory is 4 bytes for each number "
-            "that comes out, also where an operation only passes on what it reads."
-        )
+    st.caption(
+        "Multiply-adds are counted for convolutions and fully connected layers. Memory is 4 bytes for each number "
+        "that comes out, also where an operation only passes on what it reads."
+    )

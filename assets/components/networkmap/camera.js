@@ -1,12 +1,13 @@
 // Moving and zooming: what the view shows of the drawing, by drag, wheel, pinch and keys.
 const LARGEST = 2.5;
+const SMALLEST = 0.06; // below this a card is a speck, and the overview under the view says more
 const SLACK = 36; // pixels of empty panel that may stand beside the drawing
 
 /** state.view = { x, y, zoom }: where the drawing's corner stands on the view, and its scale. */
 function cameraOf(app, view, changed) {
   const { state } = app;
   const size = () => [view.clientWidth, view.clientHeight - (state.deep ? MINIMAP : 0)];
-  const least = () => Math.min(0.2, ...fits());
+  const least = () => Math.max(SMALLEST, Math.min(0.2, ...fits()));
   const fits = () => [(size()[0] - 8) / state.plan.width, (size()[1] - 8) / state.plan.height];
   const within = (at, length, room) => (length <= room ? Math.max(0, Math.min(room - length, at)) : Math.max(room - length - SLACK, Math.min(SLACK, at)));
   /** The wanted view, kept where something of the drawing is seen. */
@@ -44,21 +45,24 @@ function cameraOf(app, view, changed) {
     go({ x: px - ((px - x) * scale) / old, y: py - ((py - y) * scale) / old, zoom: scale }, glide);
   }
   function fit(glide = false) {
-    const zoom = Math.min(1.25, ...fits());
+    const zoom = Math.max(SMALLEST, Math.min(1.25, ...fits()));
     const [w, h] = size();
-    go({ x: (w - state.plan.width * zoom) / 2, y: (h - state.plan.height * zoom) / 2, zoom }, glide);
+    const x = state.plan.width * zoom <= w + 1 ? (w - state.plan.width * zoom) / 2 : w / 2 - ((w / 2 - state.view.x) / state.view.zoom) * zoom;
+    go({ x, y: (h - state.plan.height * zoom) / 2, zoom }, glide);
   }
   /** At first: all at once where that can be read, and otherwise the beginning at a readable size. */
   function begin() {
     const zoom = legibleZoom(Math.min(...fits()));
     const [w, h] = size();
     go({ x: Math.max(0, (w - state.plan.width * zoom) / 2), y: (h - state.plan.height * zoom) / 2, zoom });
+    state.home = state.view;
   }
   /** Bring a card into sight; nothing moves where it is in sight already. */
   function show(node) {
     const { x, y, zoom } = state.view;
     const [w, h] = size();
     const shift = (low, length, room) => {
+      if (length > room - 8) return low > 0.4 * room || low + length < 0.4 * room ? 24 - low : 0; // its beginning
       const edge = Math.min(48, Math.max(4, (room - length) / 2));
       return low < edge ? edge - low : low + length > room - edge ? room - edge - low - length : 0;
     };

@@ -58,6 +58,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const drawMinimap = minimapOf(app, find(".minimap"), camera);
   function drawNow() {
     if (!state.view || !graph.clientWidth) return;
+    const start = performance.now();
     const { x, y, zoom } = state.view;
     const context = fit(graph, graph.clientWidth, graph.clientHeight);
     graph.style.width = graph.style.height = ""; // as large as its frame, whatever that becomes
@@ -70,6 +71,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     drawMinimap();
     state.room = camera.size();
     drawStrip(strip, state, { operations, meta, theme, family, colour: (i) => colourOf(familyOf(operations[i].kind), theme) });
+    state.spent = performance.now() - start;
     if (root.dataset.network === meta.network) return;
     root.dataset.firstPaint = (performance.now() - began).toFixed(1);
     root.dataset.network = meta.network;
@@ -163,6 +165,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   function toggle(node) {
     anchored(node, () => (state.open.has(node.id) ? state.open.delete(node.id) : state.open.add(node.id)));
+    if (node.open) camera.show(node);
   }
   function activate(node) {
     if (node.children.length) return toggle(node);
@@ -325,7 +328,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const { x, y, zoom } = state.view;
     const place = (node) => ({ id: node.id, name: operations[node.stop - 1].name, title: node.title, type: node.type, x: box.left + x + node.left * zoom, y: box.top + y + node.top * zoom, width: node.width * zoom, height: node.height * zoom });
     const pair = (edge) => [edge.from.id, edge.to.id];
-    return { ...state.view, chosen: state.chosen, cards: state.plan.cards.map(place), boxes: state.plan.boxes.map(place), edges: state.plan.edges.map(pair), feeds: state.lit.feeds.map(pair), fed: state.lit.fed.map(pair), deep: state.deep, colour: state.colour };
+    return { ...state.view, chosen: state.chosen, cards: state.plan.cards.map(place), boxes: state.plan.boxes.map(place), edges: state.plan.edges.map(pair), feeds: state.lit.feeds.map(pair), fed: state.lit.fed.map(pair), deep: state.deep, colour: state.colour, spent: state.spent };
   };
   if (fresh || !state.plan) state.plan = layoutOf(state.root, operations, state.open);
   state.layout++;
@@ -334,7 +337,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!state.view) camera.begin();
   if (root.dataset.network !== meta.network) drawNow();
   return onResize(find(".frame"), () => {
-    camera.go(state.view);
+    if (state.view === state.home) camera.begin(); // nobody moved it yet
+    else camera.go(state.view);
     drawNow(); // in this frame: a canvas that was resized is empty
   });
 }

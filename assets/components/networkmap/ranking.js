@@ -18,7 +18,7 @@ function drawRanking(app, table, point, reveal) {
       const row = make("tr");
       row.tabIndex = -1;
       row.dataset.index = i;
-      const name = make("td", "name", operation.name);
+      const name = make("td", "name", operation.name.length > 22 ? `…${operation.name.slice(-21)}` : operation.name);
       name.title = `${operation.name}: ${operation.title}`;
       row.append(make("td", "num quiet", String(i)), name, make("td", "num"), make("td", "num"));
       return row;
