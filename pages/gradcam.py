@@ -9,15 +9,22 @@ from cnn_core.covering import Covered, cover, square_at
 from cnn_core.pointing import point_at
 from cnn_core.saliency import Trial, on_trial
 from cnn_core.saliency.removal import Fill
-from ui import cached, lesson, session, widgets
+from ui import cached, lesson, session, shell, widgets
 from ui.instruments.gradcam import Depth, Guess, depth_strip, evidence_map
 from ui.instruments.trial import comparison, trial_cards
+from ui.text import plain
 from ui.widgets import Bench
 
 SCORES = {"logit": "Logit", "probability": "Probability", "centred": "Logit above the mean"}
 FILL_WORDS: dict[Fill, str] = {"mean": "mean colour", "blur": "blur", "grey": "mid grey"}
 GUESSES = "cl_gradcam_guesses"
 OFFERED = ("gradcam", "cam")
+
+
+def others_link(methods: str | None, label: str) -> None:
+    """A link to the page that puts all methods side by side, with some of them chosen."""
+    chosen = None if methods is None else {"methods": methods}
+    st.page_link(shell.lesson("saliency").page, label=label, icon=":material/arrow_forward:", query_params=chosen)
 
 
 def ask(bench: Bench, layer: cc.Operation, target: int) -> tuple[dict[str, object], str, str]:
@@ -31,9 +38,14 @@ def ask(bench: Bench, layer: cc.Operation, target: int) -> tuple[dict[str, objec
         refusal = f"CAM reads only the maps that the head pools: choose {head.maps}." if layer.name != head.maps else ""
     wanted = session.get("method")
     if wanted not in OFFERED:
-        offered = " and ".join(cards[key].title for key in OFFERED)
-        known = f"{cards[wanted].title} is not on this page" if wanted in cards else f"There is no method “{wanted}”"
-        st.info(f"{known}; here are {offered}.")
+        if wanted in cards:
+            st.info(
+                f"{cards[wanted].title} stands on the page “Methods on trial”, beside the others; here is Grad-CAM."
+            )
+            others_link(f"gradcam,{wanted}", f"Open {cards[wanted].title} there")
+        else:
+            offered = " and ".join(cards[key].title for key in OFFERED)
+            st.info(f"There is no method “{plain(str(wanted))}”; here are {offered}.")
         session.set("method", None)
         wanted = "gradcam"
     method = "gradcam" if wanted == "cam" and refusal else wanted
@@ -62,7 +74,8 @@ def ask(bench: Bench, layer: cc.Operation, target: int) -> tuple[dict[str, objec
             width=280,
             label_visibility="collapsed",
         )
-        chosen_score = st.session_state.get("cl_gradcam_score", "logit")
+        chosen_score = session.get("score")
+        st.session_state.cl_gradcam_score = chosen_score
         with st.popover(f"{cards[method].title} · {SCORES[chosen_score].lower()}", icon=":material/tune:"):
             st.markdown("Method")
             with st.container(horizontal=True, gap="small"):
@@ -80,11 +93,12 @@ def ask(bench: Bench, layer: cc.Operation, target: int) -> tuple[dict[str, objec
             score = st.segmented_control(
                 "What the map explains",
                 list(SCORES),
-                default="logit",
                 required=True,
                 format_func=SCORES.__getitem__,
                 key="cl_gradcam_score",
+                on_change=lambda: session.set("score", st.session_state.cl_gradcam_score),
             )
+            others_link(None, f"{len(cards) - len(OFFERED)} more methods, side by side")
     if wanted == "cam" and refusal:
         st.info(f"{refusal} Shown instead: Grad-CAM.", icon=":material/info:")
     request = target if rival is None else (target, rival)
@@ -257,7 +271,7 @@ def laboratory(bench: Bench) -> None:
     st.latex(formula)
 
 
-session.bind("layer", "target", "rival", "method")
+session.bind("layer", "target", "rival", "method", "score")
 lesson.header("Grad-CAM", "Where in the picture the network found its evidence, and whether that is true.")
 laboratory(widgets.bench())
 lesson.try_this(
@@ -268,4 +282,4 @@ lesson.try_this(
         "Switch to naive placement and watch the map slide.",
     ]
 )
-lesson.footer("interventions")
+lesson.footer("saliency")

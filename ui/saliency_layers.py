@@ -159,6 +159,7 @@ def _why(
         subject=f"pair:{a.name}:{b.name}",
         target=maps[a.name],
         origin=bench.classifier.card.title,
+        compact=True,
     )
     sides = _sides(bench, asked, (a, b), maps)
     rows = [_numbers(side) for side in sides]
@@ -166,7 +167,7 @@ def _why(
         [f"| | A · {plain(a.name)} | B · {plain(b.name)} |", "|:--|--:|--:|"]
         + [f"| {name} | {rows[0][name]} | {rows[1][name]} |" for name in rows[0]]
     )
-    left, right = st.columns([1, 1], gap="large")
+    left, right = st.columns([5, 4], gap="large")
     left.markdown(table)
     right.markdown("\n".join(f"- {sentence}" for sentence in _reasons(sides, method)))
 
@@ -240,7 +241,11 @@ def _reasons(sides: list[_Side], method: str) -> list[str]:
         within = apart <= coarse.stride / 2 * math.sqrt(2)
         reasons.append(
             f"**Place.** Their strongest cells lie {apart:.1f} pixels apart, "
-            + ("within one cell of the coarser: they mean the same place." if within else "more than a cell's half.")
+            + (
+                "within one cell of the coarser: they mean the same place."
+                if within
+                else "farther than the coarser cells explain."
+            )
         )
     small, large = (a, b) if a.field.size[0] <= b.field.size[0] else (b, a)
     if large.field.size[0] > small.field.size[0]:

@@ -43,8 +43,6 @@ _UNITS: Final = {
     "occlusion": "{u} lost by covering the window",
     "rise": "{u} gained where the mask shows it",
 }
-# Forward passes in which a second of waiting is counted, by method; a backward pass costs about two.
-_PASSES: Final = {"occlusion": 169, "rise": 1000, "smoothgrad": 150, "integrated_gradients": 150}
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,7 @@ def dear(bench: Bench, current: Sequence[str], asked: Asked) -> None:
         if is_cheap(bench, card, asked) or jobs.result(_kind(key), _slot(bench, card, asked)) is not None:
             continue
         with st.container(horizontal=True, vertical_alignment="center", gap="medium", key=f"cl_sal_dear_{key}"):
-            st.markdown(f"**{card.title}** · {_cost(bench, card, asked)}", width="content")
+            st.markdown(f"**{card.title}** · {card.cost}", width="content")
             jobs.run(
                 _kind(key),
                 _slot(bench, card, asked),
@@ -213,17 +211,6 @@ def _work(bench: Bench, card: cc.MethodCard, asked: Asked) -> Any:
             return None
 
     return work
-
-
-def _cost(bench: Bench, card: cc.MethodCard, asked: Asked) -> str:
-    passes = _PASSES.get(card.key)
-    if passes is None:
-        channels = bench.classifier.network[asked.layer].output_shape[0] * (1 + len(asked.fuse))
-        passes = channels if card.key == "scorecam" else channels // 2
-    seconds = max(1, round(0.7 * passes * bench.trace.seconds))
-    return (
-        f"{card.cost}. Here about {seconds} s." if seconds < 100 else f"{card.cost}. Here about {seconds / 60:.0f} min."
-    )
 
 
 def method_cards(tiles: Sequence[Tile], refused: dict[str, str], current: Sequence[str]) -> None:

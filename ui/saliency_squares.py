@@ -48,17 +48,24 @@ def answer(bench: Bench, asked: Asked, tiles: list[Tile], position: tuple[float,
     name = "margin" if isinstance(asked.target, tuple) else "logit"
     before = here.logit + here.logit_drop
     worse = [tile.title for tile, one in zip(speaking, there, strict=True) if one.logit < here.logit]
-    ranks = "; ".join(
-        f"{tile.title} marks it more than {mark.percentile:.0%} of all such squares"
-        for tile, mark in zip(speaking, marks, strict=True)
+    found = f"{', '.join(agreeing)} {'has' if len(agreeing) == 1 else 'have'}" if agreeing else "No map has"
+    cost = (
+        "no map chose a square that costs more."
+        if not worse
+        else f"the squares that {', '.join(worse)} like best cost more."
     )
-    chosen = (
-        f"{len(agreeing)} of {len(speaking)} maps have your place in their strongest quarter: {ranks}. "
-        f"With a {marks[0].side} × {marks[0].side} grey square there the {name} goes from {before:.2f} to "
-        f"{here.logit:.2f}; "
-        + (f"squares chosen by {', '.join(worse)} cost more." if worse else "no map chose a square that costs more.")
-    ).replace("-", "−")
-    lesson.reveal("strong" if 2 * len(agreeing) >= len(speaking) else "weak", "strong", chosen)
+    lesson.reveal(
+        "strong" if 2 * len(agreeing) >= len(speaking) else "weak",
+        "strong",
+        f"{found} your place in the strongest quarter ({len(agreeing)} of {len(speaking)} maps). With a "
+        f"{marks[0].side} × {marks[0].side} grey square there the {name} goes from {_number(before)} to "
+        f"{_number(here.logit)}; {cost}",
+    )
+    st.caption(
+        "Share of all squares of this size that a map marks less than yours: "
+        + ", ".join(f"{tile.title} {100 * mark.percentile:.0f} %" for tile, mark in zip(speaking, marks, strict=True))
+        + "."
+    )
     with st.expander("Your square, and the square that each map likes best, greyed one at a time", expanded=True):
         comparison(
             covered_cards(
@@ -74,3 +81,7 @@ def answer(bench: Bench, asked: Asked, tiles: list[Tile], position: tuple[float,
             caption=f"Bars: the {name}, one shared scale; dashed, the whole picture. All squares have "
             f"{marks[0].side} × {marks[0].side} pixels.",
         )
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")

@@ -9,7 +9,7 @@ import streamlit as st
 
 import cnn_core as cc
 from cnn_core.saliency import Faithfulness, Trial, agreement, faithfulness, on_trial, sanity_check, stability
-from ui import jobs, lesson, saliency_methods
+from ui import cached, jobs, lesson, saliency_methods
 from ui.instruments.saliency import Tile, judged, positive
 from ui.instruments.saliency_charts import (
     agreement_table,
@@ -60,7 +60,7 @@ def trials(bench: Bench, asked: Asked, tiles: Sequence[Tile]) -> None:
         with noise:
             _noise(bench, asked, tile)
         with agree:
-            _agreement(tiles)
+            _agreement(bench, tiles)
 
 
 def _limits(can: str, cannot: str) -> None:
@@ -221,7 +221,7 @@ def _sanity(bench: Bench, asked: Asked, tile: Tile) -> None:
     if found is None:
         return
     sanity_chart(found, key="cl_sal_sanity")
-    edges = f" Its rank correlation with the picture's edges is {found.edges:.2f}.".replace("-0.", "−0.")
+    edges = f" Its rank correlation with the picture's edges is {found.edges:.2f}.".replace("-", "−")
     _verdict(found.depends_on_weights, f"{tile.title}:", found.sentence + (edges if found.edges == found.edges else ""))
 
 
@@ -270,7 +270,7 @@ def _for_library(asked: Asked, card: cc.MethodCard) -> dict[str, Any]:
     return {name: value for name, value in asked.options(card).items() if name != "fusion"}
 
 
-def _agreement(tiles: Sequence[Tile]) -> None:
+def _agreement(bench: Bench, tiles: Sequence[Tile]) -> None:
     _limits(
         "which methods say the same of this picture, and that where two disagree at least one of them misleads.",
         "which one is right: methods that share an idea err together, and all of them may show the edges.",
@@ -278,7 +278,12 @@ def _agreement(tiles: Sequence[Tile]) -> None:
     if len(tiles) < 2:
         st.info("Choose at least two methods: agreement is between maps.", icon=":material/info:")
         return
-    found = agreement([tile.map for tile in tiles], names=[tile.title for tile in tiles])
+    found = cached.memo(
+        "saliency_agreement",
+        tuple(_subject(bench, tile) for tile in tiles),
+        lambda: agreement([tile.map for tile in tiles], names=[tile.title for tile in tiles]),
+        lambda made: made.matrix.nbytes + 1024,
+    )
     agreement_table(found, key="cl_sal_agreement")
     st.markdown(plain(found.sentence))
     st.caption(

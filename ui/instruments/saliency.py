@@ -37,11 +37,11 @@ def wall(
     guess: Guess | None = None,
     waiting: bool = False,
     placement: tuple[str, int] = ("aligned", 0),
-    bare: bool = False,
+    compact: bool = False,
     on_guess: Callable[[Guess], None] = lambda guess: None,
     on_place: Callable[[str], None] = lambda place: None,
 ) -> None:
-    """Show the maps, which are raw (both signs), beside the picture (`bare`: without it).
+    """Show the maps, which are raw (both signs), beside the picture (`compact`: with fewer controls).
 
     While `waiting`, the picture alone is shown with the question, and a click in it calls `on_guess`. target: any map
     of the same target, for its name and number. origin: where the picture and the network come from, for a kept scale.
@@ -54,7 +54,7 @@ def wall(
         "subject": subject,
         "waiting": waiting,
         "question": question,
-        "bare": bare,
+        "compact": compact,
         "guess": None if guess is None or guess.position is None else list(guess.position),
         "title": target.target.title[:1].upper() + target.target.title[1:],
         "value": float(target.target_value),

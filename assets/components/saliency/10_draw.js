@@ -46,12 +46,19 @@ function mixed(rgb, [H, W], map, limit, signed, opacity, mode) {
 const positivePart = (values) => values.map((v) => Math.max(0, v));
 const largestSize = (values) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
 
-/** The picture in dark grey, for small maps whose colours it would swallow. */
+/** The picture in dark grey, for maps whose colours it would swallow. */
 function dimmed(rgb) {
-  return rgb.map((_, i) => {
-    const k = 3 * Math.floor(i / 3);
-    return 0.5 * (0.299 * rgb[k] + 0.587 * rgb[k + 1] + 0.114 * rgb[k + 2]);
-  });
+  const out = new Uint8Array(rgb.length);
+  for (let k = 0; k < rgb.length; k += 3) {
+    out.fill(Math.round(0.55 * (0.299 * rgb[k] + 0.587 * rgb[k + 1] + 0.114 * rgb[k + 2])), k, k + 3);
+  }
+  return out;
+}
+
+/** The number that this share of the values does not exceed. */
+function quantile(values, share) {
+  const sorted = Float32Array.from(values).sort();
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 }
 
 /** Lines in white on a dark edge, so that they can be seen on any picture. */

@@ -20,10 +20,9 @@ function wall(root, S, send) {
   root.append(grid, readout, scaleNote);
 
   const tiles = meta.tiles.map((tile, i) => buildTile(tile, S.payload[`map${i}`]));
-  const seen = meta.bare ? null : pictureTile();
-  if (seen) grid.append(seen.figure);
-  grid.append(...tiles.map((tile) => tile.figure));
-  const canvases = [...(seen ? [seen] : []), ...tiles];
+  const seen = pictureTile();
+  grid.append(seen.figure, ...tiles.map((tile) => tile.figure));
+  const canvases = [seen, ...tiles];
 
   function pictureTile() {
     const figure = make("figure", "sal-tile sal-seen");
@@ -57,11 +56,24 @@ function wall(root, S, send) {
   }
 
   const signed = () => S.sign === "both";
-  const ownLimit = (tile) => (tile.empty[S.sign] ? 0 : signed() ? largestSize(tile.map.data) : tile.map.data.reduce((m, v) => Math.max(m, v), 0));
+  const beneath = { picture: rgb.data, grey: dimmed(rgb.data), nothing: new Uint8Array(rgb.data.length).fill(S.theme.mode === "dark" ? 24 : 250) };
+
+  /** Where a tile's own scale ends: the largest value; for maps of single pixels, whose few largest would leave the rest
+   * invisible, the 99.5th percentile. -> { limit, most } */
+  function ownScale(tile, sign) {
+    tile.scales ??= {};
+    return (tile.scales[sign] ??= (() => {
+      if (tile.empty[sign]) return { limit: 0, most: 0 };
+      const used = sign === "both" ? tile.map.data.map(Math.abs) : positivePart(tile.map.data);
+      const most = largestSize(used);
+      const cut = tile.cells === "pixels" ? quantile(used, 0.995) : most;
+      return { limit: cut > 0 ? cut : most, most };
+    })());
+  }
 
   /** What is drawn and on which scale: after any change but a move of the cursor. */
   function paint() {
-    const own = tiles.map(ownLimit);
+    const own = tiles.map((tile) => ownScale(tile, S.sign).limit);
     const all = Math.max(0, ...own);
     tiles.forEach((tile, i) => {
       const kept = S.kept && S.kept.limits[`${tile.key}:${S.sign}`];
@@ -69,14 +81,15 @@ function wall(root, S, send) {
       const empty = tile.empty[S.sign];
       const used = signed() ? tile.map.data : positivePart(tile.map.data);
       tile.drawn = empty ? null : drawnMap(used, tile.map.shape, size, tile.place, S.slide, S.grain === "smooth");
-      tile.image = canvasOf(mixed(rgb.data, size, tile.drawn, tile.limit, signed(), S.opacity, S.theme.mode));
+      tile.image = canvasOf(mixed(beneath[S.beneath], size, tile.drawn, tile.limit, signed(), S.opacity, S.theme.mode));
       tile.nothing.textContent = empty ? proper(tile.note[S.sign]) : "";
       tile.figure.dataset.empty = empty ? "yes" : "no";
-      tile.low.textContent = empty ? "nothing to show" : signed() ? number(-tile.limit, 3) : "0";
-      tile.high.textContent = empty ? "" : number(tile.limit, 3);
+      const beyond = ownScale(tile, S.sign).most > tile.limit * (1 + 1e-6);
+      tile.low.textContent = empty ? "nothing to show" : signed() ? `${beyond ? "≤ " : ""}${number(-tile.limit, 3)}` : "0";
+      tile.high.textContent = empty ? "" : `${beyond ? "≥ " : ""}${number(tile.limit, 3)}`;
       tile.bar.hidden = empty;
       drawScaleBar(tile.bar, scaleTable(signed() ? "diverging" : "evidence", S.theme.mode), 84, 8);
-      const words = { own: "own scale", shared: "shared scale", kept: kept ? "kept scale" : "own scale" }[S.scale];
+      const words = { own: beyond ? "own scale, up to its 99.5th percentile" : "own scale", shared: "shared scale", kept: kept ? "kept scale" : "own scale" }[S.scale];
       const [down, right] = tile.shift;
       const slid = S.place === "naive" && (down || right)
         ? `, drawn ${number(Math.abs(down), 3)} px too far ${down > 0 ? "down" : "up"} and ${number(Math.abs(right), 3)} too far ${right > 0 ? "right" : "left"}` : "";
@@ -138,16 +151,13 @@ function wall(root, S, send) {
     one.canvas.setAttribute("aria-label", `${one.name}. Arrow keys move the cursor of all maps, with Shift by one pixel; Enter pins, Escape frees.`);
     steer(one.canvas, S, size, schedule);
   }
-  controlBar(controls, S, {
+  controlBar(controls, S, meta.compact, {
     repaint,
     place: (value) => slideTo(S, value, paint, () => send("place", { subject: meta.subject, place: value })),
     keep: () => {
       const limits = {};
       for (const sign of ["positive", "both"]) {
-        const before = S.sign;
-        S.sign = sign;
-        for (const tile of tiles) limits[`${tile.key}:${sign}`] = ownLimit(tile);
-        S.sign = before;
+        for (const tile of tiles) limits[`${tile.key}:${sign}`] = ownScale(tile, sign).limit;
       }
       S.kept = { limits, from: meta.from };
     },
@@ -203,7 +213,7 @@ function slideTo(S, place, paint, done) {
   S.sliding = requestAnimationFrame(step);
 }
 
-function controlBar(holder, S, { repaint, place, keep }) {
+function controlBar(holder, S, compact, { repaint, place, keep }) {
   const set = (name, after) => (value) => { S[name] = value; after?.(value); repaint(); };
   const slider = make("label", "sal-slider");
   const [input, output] = [make("input"), make("output", "num")];
@@ -215,9 +225,13 @@ function controlBar(holder, S, { repaint, place, keep }) {
   holder.append(
     choice("Sign", [["positive", "Evidence for"], ["both", "For and against"]], S.sign, set("sign")),
     choice("Placement", [["aligned", "Aligned", "Each cell at its receptive field's centre"], ["naive", "Naive", "Stretched from edge to edge, as most tools do"]], S.place, place),
+  );
+  if (compact) return;
+  holder.append(
     choice("Scale", [["own", "Own"], ["shared", "All shown"], ["kept", "Fixed", "Keep the limits of now while you change picture or class"]], S.scale,
       set("scale", (value) => { if (value === "kept") keep(); })),
     choice("Drawing", [["smooth", "Smooth"], ["cells", "Cells"]], S.grain, set("grain")),
+    choice("Beneath", [["grey", "Grey"], ["picture", "Picture"], ["nothing", "Nothing"]], S.beneath, set("beneath")),
     slider,
   );
 }
