@@ -44,6 +44,15 @@ _HOMES: dict[str, str] = {
     "explain": "saliency",
     "explain_classes": "saliency",
     "Stopped": "saliency",
+    "Agreement": "saliency",
+    "Faithfulness": "saliency",
+    "SanityCheck": "saliency",
+    "Stability": "saliency",
+    "agreement": "saliency",
+    "explain_many": "saliency",
+    "faithfulness": "saliency",
+    "sanity_check": "saliency",
+    "stability": "saliency",
     "LogitLedger": "decision",
     "logit_ledger": "decision",
     "Trail": "trail",
@@ -71,6 +80,7 @@ _HOMES: dict[str, str] = {
 }
 
 __all__ = [
+    "Agreement",
     "Bands",
     "ChangePicture",
     "Classifier",
@@ -78,6 +88,7 @@ __all__ = [
     "EditBias",
     "EditKernel",
     "Experiment",
+    "Faithfulness",
     "Intervention",
     "InvalidCheckpoint",
     "InvalidImage",
@@ -95,7 +106,9 @@ __all__ = [
     "ReceptiveField",
     "ResultTable",
     "SaliencyMap",
+    "SanityCheck",
     "ScrambleTest",
+    "Stability",
     "Step",
     "Stopped",
     "SwitchOff",
@@ -107,10 +120,13 @@ __all__ = [
     "UnknownMethod",
     "UnknownModel",
     "WeightsUnavailable",
+    "agreement",
     "compare_runs",
     "explain",
     "explain_classes",
+    "explain_many",
     "explain_unit",
+    "faithfulness",
     "fetch_weights",
     "follow",
     "intervene",
@@ -126,7 +142,9 @@ __all__ = [
     "resume",
     "run_experiment",
     "saliency_methods",
+    "sanity_check",
     "scramble",
+    "stability",
     "trace",
     "train",
 ]
@@ -151,7 +169,23 @@ if TYPE_CHECKING:
     from .models import Classifier, ModelCard, fetch_weights, list_models, load_checkpoint, load_model
     from .network import Network, Operation
     from .operations import UnitExplanation, explain_unit
-    from .saliency import MethodCard, SaliencyMap, Stopped, explain, explain_classes, saliency_methods
+    from .saliency import (
+        Agreement,
+        Faithfulness,
+        MethodCard,
+        SaliencyMap,
+        SanityCheck,
+        Stability,
+        Stopped,
+        agreement,
+        explain,
+        explain_classes,
+        explain_many,
+        faithfulness,
+        saliency_methods,
+        sanity_check,
+        stability,
+    )
     from .tracing import Trace, trace
     from .trail import Trail, follow
     from .training.bands import Bands, load_bands

@@ -37,7 +37,8 @@ def ssim(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     """Mean structural similarity of two maps of one shape, each divided by its own largest absolute value first.
 
     Wang, Bovik, Sheikh and Simoncelli, IEEE Transactions on Image Processing 2004, with a Gaussian window of 1.5 cells
-    and a range of 2 (-1 to 1). 1 for equal maps; NaN where one is 0 everywhere.
+    and a range of 1. It is made for values that are nowhere negative: signed maps are brought from -1 ... 1 to 0 ... 1,
+    else a map and its negative would seem alike. 1 for equal maps; NaN where one is 0 everywhere.
     """
     scaled = []
     for values in (one, other):
@@ -45,11 +46,13 @@ def ssim(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
         if not largest > 0:
             return float("nan")
         scaled.append(np.asarray(values, dtype=np.float64) / largest)
+    if min(values.min() for values in scaled) < 0:
+        scaled = [(values + 1) / 2 for values in scaled]
     a, b = scaled
     mean_a, mean_b = gaussian_blur(a, _SIGMA), gaussian_blur(b, _SIGMA)
     var_a, var_b = gaussian_blur(a * a, _SIGMA) - mean_a**2, gaussian_blur(b * b, _SIGMA) - mean_b**2
     both = gaussian_blur(a * b, _SIGMA) - mean_a * mean_b
-    c1, c2 = (2 * _K1) ** 2, (2 * _K2) ** 2
+    c1, c2 = _K1**2, _K2**2
     similarity = ((2 * mean_a * mean_b + c1) * (2 * both + c2)) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
     return float(similarity.mean())
 

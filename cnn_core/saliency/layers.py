@@ -7,6 +7,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
+from torch import nn
+from torchvision.models.maxvit import RelativePositionalMultiHeadAttention
+from torchvision.models.swin_transformer import ShiftedWindowAttention
+
 from ..errors import InvalidLayer
 from ..receptive_field import ReceptiveField, receptive_field
 
@@ -51,21 +55,28 @@ def layer_facts(network: Network, layer: str | Operation | None) -> LayerFacts:
         return known[name]
 
 
-# Functions and modules through which every place of a picture reads every other.
-_ATTENTION: Final = frozenset(
-    {"MultiheadAttention", "scaled_dot_product_attention", "shifted_window_attention", "einsum", "matmul", "bmm"}
-)
+_ATTENTION: Final = (nn.MultiheadAttention, ShiftedWindowAttention, RelativePositionalMultiHeadAttention)
+_ATTENTION_FUNCTIONS: Final = frozenset({"scaled_dot_product_attention", "shifted_window_attention"})
+_is_transformer: WeakKeyDictionary[Network, bool] = WeakKeyDictionary()
 
 
 def refuse_attention(classifier: Classifier, method: str) -> None:
     """Raises InvalidLayer for a vision transformer, in which no layer with maps stands between picture and class."""
-    for operation in classifier.network.operations:
-        if operation.kind == "other" and operation.attributes.get("what") in _ATTENTION:
-            raise InvalidLayer(
-                f"{method} reads the maps of a convolutional layer, and {classifier.card.title} is a transformer: it "
-                "mixes all places of the picture by attention. Use a method that reads no layer: 'occlusion', 'rise', "
-                "'gradient', 'smoothgrad' or 'integrated_gradients'."
+    network = classifier.network
+    with _lock:
+        if network not in _is_transformer:
+            has_module = any(isinstance(part, _ATTENTION) for part in classifier.module.modules())
+            _is_transformer[network] = has_module or any(
+                operation.kind == "other" and operation.attributes.get("what") in _ATTENTION_FUNCTIONS
+                for operation in network.operations
             )
+        if not _is_transformer[network]:
+            return
+    raise InvalidLayer(
+        f"{method} reads the maps of a convolutional layer, and {classifier.card.title} is a transformer: it mixes all "
+        "places of the picture by attention. Use a method that reads no layer: 'occlusion', 'rise', 'gradient', "
+        "'smoothgrad' or 'integrated_gradients'."
+    )
 
 
 def _work_out(network: Network, name: str | None) -> LayerFacts:
