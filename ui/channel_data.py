@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 import cnn_core as cc
 from cnn_core.channel_trials import ChannelTrials, Lesions, channel_trials, compare_lesions
 from cnn_core.exciting import FirstFilters, Patch, Survey, first_filters, survey
@@ -12,6 +14,7 @@ from ui import cached, pictures, widgets
 from ui.channel_jobs import Job
 
 _OWN = "Your picture"
+_NOTHING = np.zeros((0, 0, 3), dtype=np.uint8)
 
 
 def trials(bench: widgets.Bench, layer: cc.Operation, channel: int) -> ChannelTrials:
@@ -84,9 +87,10 @@ def collect(bench: widgets.Bench, layer: cc.Operation, uploads: dict[str, pictur
         job.check()
         job.progress(done, total + len(uploads))
 
+    # Networks that see pictures alike share them.
     shown = cached.memo(
         "library",
-        (classifier.card.key, classifier.key),
+        (classifier.card.preprocessing,),
         lambda: library(classifier),
         lambda made: sum(
             p.model_input.tensor.nbytes + p.model_input.shown_rgb.nbytes + p.model_input.resized_rgb.nbytes
@@ -96,9 +100,9 @@ def collect(bench: widgets.Bench, layer: cc.Operation, uploads: dict[str, pictur
 
     def make() -> Survey:
         job.check()
-        return survey(classifier, layer.name, pictures=shown, on_progress=tell)
+        return _lighter(survey(classifier, layer.name, pictures=shown, on_progress=tell))
 
-    samples = cached.memo("survey", (classifier.key, layer.name), make, lambda made: made.nbytes)
+    samples = cached.memo("survey", (classifier.key, layer.name), make, _size)
     own = []
     for number, (reference, upload) in enumerate(uploads.items(), start=1):
         own.append(_own_survey(bench, layer, reference, upload))
@@ -113,14 +117,23 @@ def _own_survey(bench: widgets.Bench, layer: cc.Operation, reference: str, uploa
 
     def make() -> Survey:
         seen = classifier.preprocess(cc.load_image(upload.content, name=_OWN))
-        return survey(classifier, layer.name, pictures=(LibraryPicture(reference, _OWN, seen, False),), likeness=False)
+        own = (LibraryPicture(reference, _OWN, seen, False),)
+        return _lighter(survey(classifier, layer.name, pictures=own, likeness=False))
 
-    return cached.memo(
-        "own_survey",
-        (classifier.key, layer.name, reference),
-        make,
-        lambda made: made.nbytes + made.pictures[0].model_input.tensor.nbytes * 2,
+    return cached.memo("own_survey", (classifier.key, layer.name, reference), make, _size)
+
+
+def _lighter(found: Survey) -> Survey:
+    """The survey with what is shown of its pictures alone: tensors would be most of what the cache keeps of it."""
+    kept = tuple(
+        replace(p, model_input=replace(p.model_input, tensor=p.model_input.tensor[:0].clone(), resized_rgb=_NOTHING))
+        for p in found.pictures
     )
+    return replace(found, pictures=kept)
+
+
+def _size(found: Survey) -> int:
+    return found.nbytes + sum(p.model_input.shown_rgb.nbytes for p in found.pictures)
 
 
 def lesions(bench: widgets.Bench, layer: cc.Operation, channel: int, n: int, seed: int, job: Job) -> Lesions:

@@ -119,6 +119,11 @@ def moved(change: float) -> str:
     return f"{100 * change:+.3g} %".replace("-", "−") if change else "0 %"
 
 
+def signed(change: float) -> str:
+    """Four digits with a sign: "+0.1588", "−0.1541"."""
+    return f"{change:+.4g}".replace("-", "−")
+
+
 def share(part: float) -> str:
     """A part of a whole, which may be negative or more than all of it: "52 %", "−3 %"."""
     return f"{100 * part:.0f} %".replace("-", "−")
@@ -365,6 +370,6 @@ def lesion_sentence(found: Lesions) -> str:
     )
     return (
         f"With channel {chosen.channel} at zero the logit of {name} goes from {arithmetic.number(found.logit)} to "
-        f"{arithmetic.number(chosen.logit)} ({arithmetic.number(change)}); {decision}. Of {n} other channels of the "
+        f"{arithmetic.number(chosen.logit)} ({signed(change)}); {decision}. Of {n} other channels of the "
         f"{found.n_channels - 1}, drawn with seed {found.seed}: {verdict} {turned}"
     )
