@@ -21,7 +21,8 @@ def trail() -> None:
     start, choice = trail_lesson.pick_start(bench)
     text = trail_lesson.current_text(start, choice)
     try:
-        followed = trail_lesson.trail_of(bench, text)
+        with st.spinner("Following the value", show_time=True):
+            followed = trail_lesson.trail_of(bench, text)
     except cc.InvalidUnit as error:
         st.info(f"{plain(str(error))} Shown instead: the trail without turns.", icon=":material/link_off:")
         text = trail_lesson.without_turns(text)

@@ -52,7 +52,8 @@ def test_depth_opens_any_operation(model: str, layer: str) -> None:
 def test_middle_share_is_the_gradient_of_the_middle_quarter() -> None:
     magnitude = np.zeros((10, 10))
     magnitude[4:6, 4:6] = 0.2  # the middle four pixels
-    magnitude[0, 0] = 0.2
+    # Pixels 3 to 6 are the middle half of a box from 1 to 9: these two lie beside it.
+    magnitude[2, 2] = magnitude[7, 5] = 0.1
     field = cc.ReceptiveField((8, 8), (1, 1), (5, 5), False, (1, 1), (10, 10))
     found = EffectiveField("x", (0, 0, 0), magnitude, 1.0, 2, 0, (1, 1, 9, 9), False, 0.8, 4, 1.0)
     assert depth_lesson.middle_share(field, (0, 0), found) == pytest.approx(0.8)

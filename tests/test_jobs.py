@@ -89,6 +89,9 @@ def test_progress_and_cancel() -> None:
     press(at, "Cancel")
     until(at, "Cancelled")
     assert [button.label for button in at.button] == ["Measure"], "it can be asked for again"
+    WORK["work"] = lambda progress, stop: "second"
+    press(at, "Measure")
+    until(at, "value second")  # what was cancelled is not kept as a value
     assert not at.exception
 
 
