@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
 import cnn_core as cc
-from cnn_core.decision import head_of, logit_ledger, made_by, softmax_table
-from cnn_core.errors import InvalidOption, UnknownClass
+from cnn_core.decision import head_of, logit_ledger, made_by, softmax_table, without_cells
+from cnn_core.errors import InvalidOption, InvalidUnit, UnknownClass
+from cnn_core.images import load_image
+from cnn_core.nearest import feature_library
 from cnn_core.saliency import cam_all
+from cnn_core.samples import list_samples
 
 # Logits are float32 sums of up to some thousand products, here summed again in float64: the project's own bound.
 CLOSE = 1e-4
@@ -197,3 +202,59 @@ def test_softmax_never_overflows_and_refuses_a_temperature_of_zero() -> None:
     assert [row.probability for row in table.rows] == [1.0, 0.0]
     with pytest.raises(InvalidOption, match="above 0"):
         softmax_table(np.zeros(2, dtype=np.float32), ("a", "b"), temperature=0.0)
+
+
+@pytest.mark.parametrize("key", ["mobilenet_v2", "resnet18", "squeezenet1_1"])
+@pytest.mark.parametrize("rival", [None, 5])
+def test_a_cell_without_its_numbers_takes_its_share_away(key: str, rival: int | None) -> None:
+    """Against a plain hook on the module that writes zeros into the cell."""
+    classifier, trace = subject(key)
+    ledger = logit_ledger(classifier, trace, 11, rival)
+    assert ledger.cells is not None and ledger.maps is not None
+    cells = [ledger.cell_ranking()[0], (0, 1), ledger.cell_ranking()[-1]]
+    found = without_cells(classifier, trace, ledger, cells)
+    head = classifier.network[ledger.maps]
+    for (row, column), logit in zip(cells, found, strict=True):
+        # Up to float32 sums of some thousand products.
+        assert ledger.logit - logit == pytest.approx(ledger.cells[row, column], rel=CLOSE, abs=CLOSE)
+
+        def off(_m: object, _i: object, y: torch.Tensor, row: int = row, column: int = column) -> torch.Tensor:
+            y = y.clone()
+            y[:, :, row, column] = 0
+            return y
+
+        if head.name == head.module_path:  # a module that is called once, so that a hook is the same thing
+            module = copy.deepcopy(classifier.module)
+            module.get_submodule(head.module_path).register_forward_hook(off)
+            with torch.no_grad():
+                logits = module(trace.input.tensor)[0].double()
+            expected = float(logits[11]) - (0.0 if rival is None else float(logits[rival]))
+            assert logit == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(InvalidUnit, match="none is at"):
+        without_cells(classifier, trace, ledger, [(99, 0)])
+
+
+def test_a_head_that_mixes_its_cells_has_none_to_take_away() -> None:
+    classifier, trace = subject("lenet5")
+    with pytest.raises(InvalidOption, match="mixes its cells"):
+        without_cells(classifier, trace, logit_ledger(classifier, trace, 1), [(0, 0)])
+
+
+def test_nearest_in_pixels_by_hand() -> None:
+    classifier, _ = subject("lenet5")
+    digits = [load_image(sample.path) for sample in list_samples() if sample.kind == "digit"]
+    found = feature_library(classifier, extra=[cc.load_image(_png(digits[3].rgb[::-1]))])
+    asked = cc.trace(classifier, digits[7])
+    near = found.nearest_in_pixels(asked, 20)
+    assert len(near) == len(found.pictures) - 1  # the picture itself is left out
+    assert [far for _, far in near] == sorted(far for _, far in near)
+
+    def coarse(rgb: np.ndarray) -> np.ndarray:
+        edges = np.linspace(0, rgb.shape[0], 17).astype(int)
+        cells = [[rgb[a:b, c:d].mean(axis=(0, 1)) for c, d in pairwise(edges)] for a, b in pairwise(edges)]
+        return np.array(cells)
+
+    for picture, far in near:
+        difference = coarse(picture.model_input.shown_rgb.astype(float)) - coarse(asked.input.shown_rgb.astype(float))
+        assert far == pytest.approx(float(np.sqrt((difference**2).mean())), rel=1e-12)
+    assert found.nbytes > sum(p.model_input.tensor.nbytes for p in found.pictures)

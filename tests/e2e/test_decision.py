@@ -12,7 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 
 import cnn_core as cc
 from cnn_core.covering import cover, grid_boxes, square_at
-from cnn_core.decision import LogitLedger, logit_ledger
+from cnn_core.decision import LogitLedger, logit_ledger, without_cells
+from cnn_core.nearest import feature_library
 
 from .conftest import PHONE, NewPage, assert_no_complaints, frames, numbers, overflow, settled
 
@@ -229,4 +230,64 @@ def test_phone(new_page: NewPage, scheme: str, key: str) -> None:
     assert overflow(page) <= 0
     skip_guess(page)
     assert overflow(page) <= 0
+    assert_no_complaints(page)
+
+
+def test_margins_cells_and_neighbours(new_page: NewPage) -> None:
+    classifier, trace = model()
+    rival = trace.top(2)[1].index
+    own = logit_ledger(classifier, trace, 388, rival)
+    assert own.cells is not None
+    page = new_page(f"decision?rival={rival}")
+    skip_guess(page)
+    expect(page.locator(".lg-title").first).to_contain_text(f"rather than {classifier.class_names[rival]}")
+    total = page.locator(".lg-total").first.inner_text()
+    assert f"✓ torch computed {own.logit:#.4g}" in total
+    # A click after the guess takes the cell away, in both ways.
+    click_cell(page, 4, 5)
+    assert "row=4" in page.url and "column=5" in page.url
+    said = page.locator('[data-testid="stAlert"]').filter(has_text="Cell row 4, column 5").first.inner_text()
+    shown = numbers(said.replace("+", ""))
+    (zeroed,) = without_cells(classifier, trace, own, [(4, 5)])
+    (box,) = [square_at(0.5 + 32 * 4, 0.5 + 32 * 5, 32, (224, 224))]
+    (greyed,) = cover(classifier, trace, [box], target=(388, rival))
+    assert shown[3:6] == pytest.approx(
+        [zeroed - own.logit, -own.cells[4, 5], greyed.logit_drop * -1], rel=SHOWN, abs=1e-5
+    )
+    # What the cell itself and the others lost add up to all that was lost; four digits of each.
+    assert shown[6] + shown[9] == pytest.approx(shown[5], abs=2e-3)
+    page.locator(".lg-figure > canvas").first.focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    settled(page)
+    expect(page.locator('[data-testid="stAlert"]').filter(has_text="Cell row 2, column 3").first).to_be_visible()
+    # Without a rival it is the logit again.
+    page.goto(page.url.replace(f"rival={rival}", "rival="))
+    settled(page)
+
+    page.get_by_role("button", name="1 or 2").click()
+    settled(page)
+    page.get_by_role("button", name="Look through the library").click()
+    expect(page.get_by_text("nearest in raw pixels:")).to_be_visible(timeout=60_000)
+    found = feature_library(classifier)
+    near = [n for n in found.nearest(trace, 5) if not n.is_same]
+    cards = page.locator(".trial").last.locator(".trial-card")
+    expect(cards).to_have_count(5)
+    for card, neighbour in zip(cards.all()[1:], near, strict=True):
+        assert neighbour.picture.title in card.inner_text()
+        assert numbers(card.locator(".trial-value").inner_text())[0] == pytest.approx(neighbour.cosine, rel=SHOWN)
+        assert neighbour.prediction.name in card.inner_text()
+    first, far = found.nearest_in_pixels(trace, 1)[0]
+    expect(page.get_by_text(f"{first.title} ({far:.0f})")).to_be_visible()
+    assert_no_complaints(page)
+
+
+def test_a_mixed_head_leads_to_gradcam(new_page: NewPage) -> None:
+    page = new_page("decision?model=lenet5&picture=digit_3")
+    skip_guess(page)
+    expect(page.get_by_text("Why there is no exact split by cell")).to_be_visible()
+    page.get_by_role("link", name="Grad-CAM for this class").click()
+    page.wait_for_url("**/gradcam?**")
+    settled(page)
+    assert "target=3" in page.url
     assert_no_complaints(page)
