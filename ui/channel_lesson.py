@@ -360,7 +360,7 @@ def lesion_sentence(found: Lesions) -> str:
     )
     n = len(found.others)
     as_much = f"{found.as_much} of them move{'s' * (found.as_much == 1)} it as far or farther"
-    turned = f"{found.turned or 'None'} of them turn{'s' * (found.turned == 1)} the decision."
+    turned = f"{found.turned or 'None'} of them turn{'s' * (found.turned <= 1)} the decision."
     verdict = (
         "none of them moves it as far."
         if found.as_much == 0
