@@ -66,7 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_network(explain)
     methods = ", ".join(card.key for card in cc.saliency_methods())
     explain.add_argument("--method", default="gradcam", help=f"one of {methods} (gradcam)")
-    explain.add_argument("--layer", help="an operation or module (the last maps before the head)")
+    explain.add_argument("--layer", help="an operation or module, or several with commas between, which are fused")
+    explain.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="one of the method's own, such as steps=100"
+    )
     explain.add_argument("--class", dest="target", help="a class name or index (the top class)")
     explain.add_argument("--rather-than", dest="rival", help="a second class: explain why the first and not this one")
     explain.add_argument("--score", choices=["logit", "probability", "centred"], default="logit")
@@ -155,17 +158,26 @@ def _explain(options: argparse.Namespace) -> int:
         raise cc.InvalidOption(f"The output {options.output} must end in .png or .npz.")
     if options.rival is not None and options.target is None:
         raise cc.InvalidOption("--rather-than needs --class: name the class that is explained.")
+    from cnn_core.saliency import method_card  # here, since it loads torch
+
+    card = method_card(options.method)
+    own = dict(_own_option(card, text) for text in options.option)
     classifier, seen = _open(options)
     target = options.target if options.rival is None else (options.target, options.rival)
+    layers = [name.strip() for name in options.layer.split(",")] if options.layer is not None else None
     saliency = cc.explain(
         classifier,
         seen,
         method=options.method,
         target=target,
-        layer=options.layer,
+        layer=layers[0] if layers is not None and len(layers) == 1 else layers,
         score=options.score,
         rectify=not options.signed,
+        on_progress=_progress(card.title, "passes") if card.is_dear else None,
+        **own,
     )
+    if card.is_dear and sys.stderr.isatty():
+        print(file=sys.stderr)
     if options.output is not None:
         write = saliency.to_npz if options.output.suffix.lower() == ".npz" else saliency.to_png
         write(options.output)
@@ -181,21 +193,40 @@ def _explain(options: argparse.Namespace) -> int:
         "range": list(saliency.raw_range),
         "peak": None if peak is None else {"cell": peak.cell, "pixel": peak.position, "value": peak.value},
         "note": saliency.note,
+        "details": {k: v if isinstance(v, int | float | str) else list(v) for k, v in saliency.details.items()},
         "seconds": saliency.seconds,
         "output": None if options.output is None else str(options.output),
     }
     if options.json:
         _print_json({**facts, "values": saliency.values.tolist()})
         return 0
+    where = "the picture" if saliency.layer is None else f"{saliency.layer} ({saliency.layer_title})"
     rows = [
         ("target", f"{facts['target']} = {saliency.target_value:.4f}"),
-        ("layer", f"{saliency.layer} ({saliency.layer_title}), {' x '.join(map(str, saliency.values.shape))} cells"),
+        ("layer", f"{where}, {' x '.join(map(str, saliency.values.shape))} cells"),
         ("peak", "none" if peak is None else f"{peak.value:.4g} at cell {peak.cell}, pixel {_pixel(peak.position)}"),
         ("note", saliency.note),
         ("written", "nothing; add -o OUT.png or -o OUT.npz" if options.output is None else str(options.output)),
     ]
     _print_table((saliency.method, ""), rows)
     return 0
+
+
+def _own_option(card: cc.MethodCard, text: str) -> tuple[str, Any]:
+    """NAME=VALUE as the value that the method takes; limits are checked by `explain`."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise cc.InvalidOption(f"--option takes NAME=VALUE, and was given {quote(text)}.")
+    option = next((option for option in card.options if option.name == name), None)
+    if option is None or isinstance(option.default, str):
+        return name, value  # an unknown name is refused with the names that there are
+    if isinstance(option.default, bool):
+        return name, {"true": True, "false": False}.get(value.lower(), value)
+    try:
+        numbers = [float(part) if not option.is_whole else int(part) for part in value.split("x")]
+    except ValueError:
+        raise cc.InvalidOption(f"{name} must be {option.limits}, and is {quote(value)}.") from None
+    return name, numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 
 def _pixel(position: tuple[float, float]) -> str:
@@ -221,14 +252,15 @@ def _fetch(options: argparse.Namespace) -> int:
     return 0
 
 
-def _progress(title: str) -> Callable[[int, int], None]:
+def _progress(title: str, unit: str = "MB") -> Callable[[int, int], None]:
     """Report on standard error: a moving line on a terminal, a line for every tenth elsewhere."""
     shown = -1
 
     def report(done: int, total: int) -> None:
         nonlocal shown
         percent = 100 * done // total if total else 0
-        line = f"{title}: {done / 1e6:.1f} MB" + (f" of {total / 1e6:.1f} MB ({percent} %)" if total else "")
+        so_far, all_of_it = (f"{n / 1e6:.1f}" if unit == "MB" else str(n) for n in (done, total))
+        line = f"{title}: {so_far} {unit}" + (f" of {all_of_it} {unit} ({percent} %)" if total else "")
         if sys.stderr.isatty():
             print(f"\r{line}", end="", file=sys.stderr, flush=True)
         elif percent // 10 != shown:

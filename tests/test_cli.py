@@ -167,6 +167,27 @@ def test_explain_by_another_method(run: Callable[..., str], mobilenet: cc.Classi
     assert answer["method"] == "cam" and answer["values"] == ours.values.tolist()
 
 
+def test_explain_takes_a_methods_own_options(capsys: pytest.CaptureFixture[str], mobilenet: cc.Classifier) -> None:
+    arguments = ["--method", "occlusion", "--option", "size=112x96", "--option", "stride=112", "--option", "fill=grey"]
+    assert main(["explain", PANDA, *arguments, "--json", "--device", "cpu"]) == 0
+    out, err = capsys.readouterr()
+    ours = cc.explain(mobilenet, PANDA, method="occlusion", size=(112, 96), stride=112, fill="grey")
+    answer = json.loads(out)
+    np.testing.assert_allclose(answer["values"], ours.values, rtol=1e-5)
+    assert answer["layer"] is None and answer["details"]["window"] == [112, 96]
+    assert err.splitlines()[-1] == "Occlusion: 6 passes of 6 passes (100 %)"  # it takes a while: progress is told
+    table = ["explain", PANDA, "--method", "gradient", "--option", "channels=sum", "--device", "cpu"]
+    assert main(table) == 0
+    assert values_of(capsys.readouterr().out)["layer"].startswith("the picture, 224 x 224 cells")
+
+
+def test_explain_fuses_layers(run: Callable[..., str], mobilenet: cc.Classifier) -> None:
+    answer = json.loads(run("explain", PANDA, "--layer", "features.18, features.13", "--json", "--device", "cpu"))
+    ours = cc.explain(mobilenet, PANDA, layer=("features.18", "features.13"))
+    assert answer["layer"] == ours.layer and answer["cells"] == [14, 14]
+    np.testing.assert_allclose(answer["values"], ours.values, rtol=1e-5, atol=1e-7)
+
+
 def test_explain_tells_people_the_same(run: Callable[..., str], mobilenet: cc.Classifier) -> None:
     ours = cc.explain(mobilenet, PANDA)
     peak = ours.peak()
@@ -270,6 +291,10 @@ BAD: dict[str, tuple[list[str], str]] = {
     "top": (["predict", PICTURE, "-k", "0"], "'0' is not a whole number from 1"),
     "top in words": (["predict", PICTURE, "-k", "many"], "'many' is not a whole number from 1"),
     "method": (["explain", PICTURE, "--method", "gradcan"], "'gradcam'"),
+    "option": (["explain", PICTURE, "--method", "rise", "--option", "steps=3"], "It takes: 'masks'"),
+    "option without value": (["explain", PICTURE, "--method", "rise", "--option", "masks"], "NAME=VALUE"),
+    "option's value": (["explain", PICTURE, "--method", "rise", "--option", "masks=many"], "whole number from 2"),
+    "option's limit": (["explain", PICTURE, "--method", "rise", "--option", "masks=1"], "whole number from 2"),
     "score": (["explain", PICTURE, "--score", "rank"], "'probability'"),
     "class": (["explain", PICTURE, "--class", "unicorn"], "There is no class 'unicorn'"),
     "class index": (["explain", PICTURE, "--class", "1000"], "0 to 999"),
@@ -356,7 +381,17 @@ def test_help_names_every_option(command: list[str], capsys: pytest.CaptureFixtu
         "": ["models", "predict", "explain", "fetch"],
         "models": ["--json"],
         "predict": ["IMAGE", "--top", "--model", "--weights", "--device", "--json"],
-        "explain": ["IMAGE", "--method", "cam, gradcam", "--layer", "--class", "--rather-than", "--score", "--signed"],
+        "explain": [
+            "IMAGE",
+            "--method",
+            "scorecam",
+            "--option",
+            "--layer",
+            "--class",
+            "--rather-than",
+            "--score",
+            "--signed",
+        ],
         "fetch": ["MODEL", "--json"],
     }
     assert [word for word in wanted["".join(command)] if word not in text] == []
