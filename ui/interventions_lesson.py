@@ -360,6 +360,13 @@ def random_control(bench: Bench, active: tuple[Change, ...], target: int, change
     if isinstance(drawn, str):
         st.caption("There is no control: a layer has no equal number of other channels left to draw from.")
         return
+    logit = float(bench.trace.logits[target])
+    if max(abs(v) for v in (change, *drawn.changes)) < 1e-5 * max(1.0, abs(logit)):
+        st.markdown(
+            f"Neither your channels nor {DRAWS} random draws of as many others (seed {drawn.seed}) move the logit of "
+            f"{label} by more than float32 rounds it ({number(1e-5 * max(1.0, abs(logit)))})."
+        )
+        return
     n = sum(len(set(c.channels)) for c in off)
     instrument.control(
         f"Your {n} channel{'s' if n > 1 else ''}",

@@ -260,7 +260,7 @@ def test_margins_cells_and_neighbours(new_page: NewPage) -> None:
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     settled(page)
-    expect(page.locator('[data-testid="stAlert"]').filter(has_text="Cell row 2, column 3").first).to_be_visible()
+    expect(page.locator('[data-testid="stAlert"]').filter(has_text="Cell row 3, column 5").first).to_be_visible()
     # Without a rival it is the logit again.
     page.goto(page.url.replace(f"rival={rival}", "rival="))
     settled(page)
