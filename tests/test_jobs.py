@@ -90,6 +90,7 @@ def test_progress_and_cancel() -> None:
     until(at, "Cancelled")
     assert [button.label for button in at.button] == ["Measure"], "it can be asked for again"
     WORK["work"] = lambda progress, stop: "second"
+    at.run()
     press(at, "Measure")
     until(at, "value second")  # what was cancelled is not kept as a value
     assert not at.exception

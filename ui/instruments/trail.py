@@ -144,7 +144,7 @@ def _small_map(
         "high": high,
         "row": at["row"] // factor,
         "column": at["column"] // factor,
-        "title": f"Map of channel {at['channel']}, {size}{averaged}",
+        "title": f"Channel {at['channel']}: {size}{averaged}",
     }
     return np.round(scaled).astype(np.uint8), about
 

@@ -72,7 +72,7 @@ function thumbOf(S, step) {
   g.strokeRect(column * k, row * k, Math.max(3, k), Math.max(3, k));
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", `${step.map.title}, the unit marked`);
-  holder.append(make("div", "", step.map.title), make("div", "", `own scale, ${number(low, 3)} to ${number(high, 3)}`));
+  holder.append(make("div", "", step.map.title), make("div", "", "own scale,"), make("div", "num", `${number(low, 3)} to ${number(high, 3)}`));
   return holder;
 }
 
