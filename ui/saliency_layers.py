@@ -36,14 +36,14 @@ def fusion_picker(bench: Bench, layer: cc.Operation) -> tuple[tuple[str, ...], s
     text = session.get("fuse")
     fusion, _, listed = (text or "mean~").partition("~")
     wanted = [name for name in listed.split(",") if name]
-    known = {op.name for op in bench.classifier.network.map_layers()}
-    unknown = [name for name in wanted if name not in known]
+    found = {name: _with_maps(bench, name) for name in wanted}
+    unknown = [name for name in wanted if not found[name]]
     if unknown:
         names = ", ".join(f"“{plain(name)}”" for name in unknown)
         st.info(f"This network has no layer with maps called {names} to fuse.", icon=":material/layers:")
-        wanted = [name for name in wanted if name in known]
+        wanted = [name for name in wanted if found[name]]
         session.set("fuse", f"{fusion}~{','.join(wanted)}" if wanted else None)
-    chosen = tuple(dict.fromkeys(name for name in wanted if name != layer.name))
+    chosen = tuple(dict.fromkeys(found[name] for name in wanted if found[name] != layer.name))
 
     def keep() -> None:
         names, how = st.session_state.cl_sal_fuse, st.session_state.cl_sal_fusion
@@ -74,6 +74,16 @@ def fusion_picker(bench: Bench, layer: cc.Operation) -> tuple[tuple[str, ...], s
             "finest layer's cells: the deep ones know what, the shallow ones where."
         )
     return chosen, fusion
+
+
+def _with_maps(bench: Bench, name: str) -> str:
+    """The operation that a name or a module path means, if it has maps; otherwise nothing."""
+    network = bench.classifier.network
+    try:
+        operation = network[name]
+    except cc.InvalidLayer:
+        return ""
+    return operation.name if operation in network.map_layers() else ""
 
 
 def layers(bench: Bench, asked: Asked) -> None:

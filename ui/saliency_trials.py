@@ -76,7 +76,8 @@ def _fill(key: str) -> str:
 
 def _subject(bench: Bench, tile: Tile) -> tuple[str, ...]:
     made = tile.map
-    return (bench.classifier.key, bench.model_input.digest, made.method, made.layer or "", str(made.target), tile.unit)
+    joined = str(made.details.get("fusion", ""))
+    return (bench.classifier.key, bench.model_input.digest, made.method, made.layer or "", joined, str(made.target))
 
 
 def _stoppable(make: Callable[[jobs.Progress, jobs.ShouldStop], T]) -> Callable[[Any, Any], T | None]:

@@ -42,7 +42,7 @@ function removalTrack(row, v, kind, [low, high], word) {
   put("sal-before", v.before);
   put("sal-dot", v.marked);
   const numbers = cell.appendChild(make("div", "numbers num"));
-  numbers.append(make("b", "", text), make("span", "quiet", `  random ${number(v.mean)} (${number(v.low, 3)} to ${number(v.high, 3)}) · edges ${number(v.edges)}`));
+  numbers.append(make("b", "", text), make("div", "quiet", `random ${number(v.mean)} (${number(v.low, 3)} to ${number(v.high, 3)}), edges ${number(v.edges)}`));
   return cell;
 }
 
@@ -160,8 +160,7 @@ function sanity(root, S) {
   root.replaceChildren(stepsStrip(S, meta.steps.map((step) => ({
     empty: step.empty, title: step.n === 0 ? "original" : `${step.n} random`, detail: step.n === 0 ? "own weights" : `ρ ${said(step.spearman)}`,
   })), "The map after each step"), side);
-  side.style.maxWidth = "44rem";
-  side.style.marginTop = "1rem";
+  side.className = "sal-below";
   say(null);
 }
 
