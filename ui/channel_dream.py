@@ -77,7 +77,7 @@ def section(bench: widgets.Bench, layer: cc.Operation, channel: int, found: Coll
             args=(bench, wish),
         )
         if job is not None and running:
-            channel_lesson.watch(SLOT, "Step")
+            channel_lesson.watch(SLOT, "Step", live)
         elif job is not None and job.state == "failed":
             st.error(plain(job.message), icon=":material/error:")
         elif job is not None and job.state == "stopped":
@@ -127,15 +127,36 @@ def ask(bench: widgets.Bench, layer: cc.Operation, channel: int) -> Wish:
     return Wish(bench.classifier.key, name, index, session.get("steps"), session.get("seed"), session.get("strength"))
 
 
+@dataclass(frozen=True, eq=False)
+class Sofar:
+    """A run that goes on: its last step, and the value before each one done."""
+
+    wish: Wish
+    step: MaximiseStep
+    values: tuple[float, ...]
+
+
+def live(sofar: Sofar) -> None:
+    """The picture as it is being made."""
+    step, wish = sofar.step, sofar.wish
+    unit = f"Mean of channel {wish.index}" if wish.layer else "Logit of the class"
+    instruments.dream(
+        step.rgb, sofar.values, step.steps, title=f"After step {step.step}", unit=unit, key="cl_channel_live"
+    )
+
+
 def start(bench: widgets.Bench, wish: Wish) -> None:
     """Begin the ascent in a thread of its own."""
     classifier = bench.classifier
     settings = wish.settings(min(classifier.network.input_shape[1:]))
 
     def work(job: Job) -> Maximised:
+        values: list[float] = []
+
         def tell(step: MaximiseStep) -> None:
             job.check()
-            job.progress(step.step, step.steps, step)
+            values.append(step.value)
+            job.progress(step.step, step.steps, Sofar(wish, step, tuple(values)))
 
         if wish.layer:
             return maximise_channel(classifier, wish.layer, wish.index, settings=settings, on_step=tell)
@@ -181,7 +202,8 @@ def show(bench: widgets.Bench, wish: Wish, found: Collected | None) -> None:
         )
     st.markdown(words + ".")
     title = f"Seed {done.seed}, {len(made.values)} steps, regularisation {STRENGTHS[done.strength].lower()}"
-    instruments.dream(made, title, unit, marks, key="cl_channel_made")
+    steps = made.settings.steps
+    instruments.dream(made.rgb, made.values, steps, title=title, unit=unit, marks=marks, key="cl_channel_made")
     buffer = io.BytesIO()
     Image.fromarray(made.rgb).save(buffer, "PNG")
     st.download_button(
@@ -206,6 +228,6 @@ def warning() -> None:
     st.warning(
         "This is one picture that excites it, not the picture of what it detects. Another seed gives another one; the "
         "regularisation decides how it looks; and no photograph need look like it. A strong answer shows what the "
-        "arithmetic allows, not what the channel meets in photographs. Compare it with the patches above.",
+        "arithmetic allows, not what the network meets in photographs. Compare it with the patches above.",
         icon=":material/warning:",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -185,8 +186,8 @@ def outcome(slot: str, job: Job, again: Any, words: str) -> Any | None:
 
 
 @st.fragment(run_every=0.3)
-def watch(slot: str, words: str) -> None:
-    """A bar that follows a job, and the whole page once more when it has ended."""
+def watch(slot: str, words: str, draw: Callable[[Any], None] | None = None) -> None:
+    """A bar that follows a job, what `draw` shows of it already, and the whole page once more when it has ended."""
     job = jobs().job(slot)
     if job is None or not job.is_active:
         st.rerun()
@@ -199,8 +200,8 @@ def watch(slot: str, words: str) -> None:
             st.progress(job.done / job.total if job.total else 0.0, text=f"{words}{counted}", width=360)
         name = f"cl_channel_stop_{slot}"
         st.button("Cancel", key=name, on_click=jobs().stop, args=(slot,), icon=":material/close:")
-    if job.detail is not None:
-        st.image(job.detail.rgb, width=256, caption=f"Step {job.detail.step}: {arithmetic.number(job.detail.value)}")
+    if draw is not None and job.detail is not None:
+        draw(job.detail)
 
 
 def surveyed(bench: widgets.Bench, layer: cc.Operation) -> Collected | None:
@@ -228,7 +229,10 @@ def excites(bench: widgets.Bench, layer: cc.Operation, channel: int, found: Coll
     rows = [
         instruments.PatchRow("most", "Excite it most", f"the best place of each picture, {cut}", most),
         instruments.PatchRow(
-            "blind", "At a place drawn blindly", f"mean {arithmetic.number(average)}: what any patch gives", blind
+            "blind",
+            "At a place drawn blindly",
+            f"mean {arithmetic.number(average)} of these {len(blind)}: what any patch gives",
+            blind,
         ),
         instruments.PatchRow(
             "least",

@@ -14,7 +14,6 @@ from PIL import Image
 import cnn_core as cc
 from cnn_core.channel_trials import ChannelTrials, Lesions
 from cnn_core.exciting import FirstFilters, Patch
-from cnn_core.maximise import Maximised
 from ui.components import mount, pack
 from ui.instruments.featuremaps import shrink
 
@@ -255,17 +254,28 @@ def lesions(found: Lesions, *, key: str) -> None:
     mount("channel", key=key, data=pack(meta))
 
 
-def dream(made: Maximised, title: str, unit: str, marks: Sequence[tuple[str, float, str]], *, key: str) -> None:
-    """The picture that was made, and how the value rose; marks: words, value and role of lines to compare it with."""
+def dream(
+    rgb: Pixels,
+    values: Sequence[float] | NDArray[np.floating],
+    steps: int,
+    *,
+    title: str,
+    unit: str,
+    marks: Sequence[tuple[str, float, str]] = (),
+    key: str,
+) -> None:
+    """The picture that was (or is being) made, and how the value rose over the steps done.
+
+    marks: words, value and role of lines to compare it with.
+    """
     meta = {
         "part": "dream",
-        "label": made.label,
         "title": title,
         "unit": unit,
-        "steps": made.settings.steps,
+        "steps": steps,
         "marks": [{"words": words, "value": value, "role": role} for words, value, role in marks],
     }
-    mount("channel", key=key, data=pack(meta, rgb=made.rgb, values=made.values.astype(np.float32)))
+    mount("channel", key=key, data=pack(meta, rgb=rgb, values=np.asarray(values, dtype=np.float32)))
 
 
 def _field(field: cc.ReceptiveField) -> dict[str, object]:

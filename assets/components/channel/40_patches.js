@@ -37,11 +37,11 @@ function patchesPart({ root, state, payload, theme, send }) {
       whole.append(jpegImage(state, files.data, patch.thumb, ""), mark);
       const words = make("span", "words");
       const value = make("span", "num out", number(patch.value));
-      words.append(value, make("span", "name small", patch.title));
-      if (patch.own) words.lastChild.prepend(make("b", "own", "yours "));
+      words.append(value);
+      if (patch.own) words.append(make("b", "own small", "yours"));
       const foot = make("span", "foot");
       foot.append(whole, words);
-      button.append(frame, foot, bar(patch.value, low, high, "channel"));
+      button.append(frame, foot, make("span", "name small", patch.title), bar(patch.value, low, high, "channel"));
       button.onclick = () => send("open", { layer: meta.layer, channel: meta.channel, picture: patch.picture, row: patch.cell[0], column: patch.cell[1] });
       return button;
     });

@@ -112,7 +112,7 @@ function filtersPart({ root, state, payload, theme, send }) {
         for (let p = 0; p < rows * columns; p++) sum += weights.data[i * size + plane * rows * columns + p];
         return `${name} ${number(sum)}`;
       });
-      read.textContent = `The weights sum to ${sums.join(", ")}: what the filter answers to a flat area. Point at a weight to read it.`;
+      read.textContent = `The weights sum to ${sums.join(", ")}: times the level of a flat area, that is what it answers there. Point at a weight to read it.`;
     }
   }
   const redraw = oncePerFrame(draw);

@@ -30,7 +30,7 @@ function dreamPart({ root, state, payload, theme }) {
   const figure = make("figure", "made");
   const canvas = make("canvas");
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", `A picture made for ${meta.label}`);
+  canvas.setAttribute("aria-label", `A picture made for: ${meta.unit}`);
   const caption = make("figcaption");
   caption.append(make("b", "", meta.title), make("span", "quiet small", ` ${rgb.shape[0]} × ${rgb.shape[1]} pixels`));
   figure.append(caption, canvas);
@@ -55,7 +55,7 @@ function dreamPart({ root, state, payload, theme }) {
     const g = fit(canvas, side, side);
     g.imageSmoothingEnabled = side / picture.width < 3;
     g.drawImage(picture, 0, 0, side, side);
-    const [width, height, pad] = [curve.clientWidth || 420, 260, 46];
+    const [width, height, pad] = [curve.clientWidth || 420, 260, 64];
     const h = fit(graph, width, height);
     h.clearRect(0, 0, width, height);
     h.font = `12px ${getComputedStyle(root).getPropertyValue("--st-code-font") || "monospace"}`;
