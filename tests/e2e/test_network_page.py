@@ -1,15 +1,17 @@
-"""The whole network in the browser: unfolded by click and key, counted, opened; hover sends nothing."""
+"""The whole network in the browser: moved, zoomed, unfolded, counted, opened; only a click on an operation is sent."""
 
 from __future__ import annotations
 
 import csv
 import io
+import time
+from typing import Any
 from urllib.parse import parse_qs, urlparse
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocket, expect
 
 import cnn_core as cc
 from tests.e2e.conftest import PHONE, NewPage, assert_no_complaints, frames, numbers, overflow, settled
@@ -17,6 +19,7 @@ from tests.server import ROOT
 from ui import arithmetic, network_lesson
 
 SVG = "{http://www.w3.org/2000/svg}"
+STILL = {"reduced_motion": "reduce"}  # the view is where it shall be at once, so that a test need not wait
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +32,10 @@ def trace(classifier: cc.Classifier) -> cc.Trace:
     return cc.trace(classifier, cc.load_image(ROOT / "assets" / "samples" / "panda.jpg"))
 
 
-def instrument(page: Page) -> Locator:
+def instrument(page: Page, timeout: float = 20_000) -> Locator:
     root = page.locator(".nm[data-network]")
-    expect(root).to_be_visible()
+    expect(root).to_be_visible(timeout=timeout)
+    root.locator(".graph").evaluate("g => g.scrollIntoView({block: 'center'})")
     return root
 
 
@@ -43,81 +47,133 @@ def show_costs(page: Page) -> Locator:
     return root
 
 
-def unfold(root: Locator, *names: str) -> None:
-    """Click stages and blocks by the name that stands on their card."""
+def drawn(root: Locator) -> dict[str, Any]:
+    """What stands on the canvas and where, in the page's pixels."""
+    told: dict[str, Any] = root.locator(".graph").evaluate("g => g.drawn()")
+    return told
+
+
+def place(root: Locator, name: str) -> tuple[float, float]:
+    """The middle of what is seen of a card or of the title of what is unfolded: by id, operation or title."""
+    told, frame = drawn(root), root.locator(".graph").bounding_box()
+    assert frame is not None
+    boxes = [box | {"height": 24 * told["zoom"]} for box in told["boxes"]]
+    entries = [e for e in [*told["cards"], *boxes] if name == e["id"] or name in e["title"]]
+    entry = (entries or [e for e in told["cards"] if e["name"] == name])[0]
+    left, right = max(entry["x"], frame["x"]), min(entry["x"] + entry["width"], frame["x"] + frame["width"])
+    assert left < right, f"{name} is out of sight"
+    return (left + right) / 2, entry["y"] + entry["height"] / 2
+
+
+def click(page: Page, root: Locator, *names: str) -> None:
     for name in names:
-        root.locator(".graph g.card", has_text=name).first.click()
+        page.mouse.click(*place(root, name))
 
 
-def card(root: Locator, classifier: cc.Classifier, name: str) -> Locator:
-    index = [o.name for o in classifier.network.operations].index(name)
-    return root.locator(f'.graph g.card[data-id="o{index}"]')
+def cards(root: Locator) -> list[str]:
+    return [card["id"] for card in drawn(root)["cards"]]
 
 
-def test_it_opens_folded_and_ends_in_the_prediction(new_page: NewPage, trace: cc.Trace) -> None:
-    page = new_page("network")
-    root = instrument(page)
-    assert root.locator(".graph g.card").count() == 7  # the picture, five resolutions, the classifier
-    last = root.locator(".graph g.card").last
-    top = trace.top(3)
-    expect(last).to_contain_text(top[0].name)
-    expect(last).to_contain_text(f"{top[0].probability:.3f}")
-    expect(root.locator(".graph g.card").nth(1)).to_contain_text("16 × 112 × 112")
-    # Maps are drawn on every stage: three pictures each, none empty.
-    for stage in range(1, 6):
-        images = root.locator(".graph g.card").nth(stage).locator("image")
-        assert images.count() == 3
-        assert all(image.get_attribute("href").startswith("data:image/png") for image in images.all())
-    assert root.locator(".strip svg").count() == 0, "costs come after the guess"
-    assert_no_complaints(page)
+def saved(page: Page, root: Locator) -> ElementTree.Element:
+    with page.expect_download() as download:
+        root.get_by_role("button", name="Graph as SVG").click()
+    return ElementTree.parse(download.value.path()).getroot()
 
 
-def test_unfolding_shows_blocks_operations_and_the_skip(new_page: NewPage, classifier: cc.Classifier) -> None:
-    page = new_page("network")
+def words(element: ElementTree.Element) -> str:
+    return " | ".join(text.text or "" for text in element.iter(f"{SVG}text"))
+
+
+def test_it_opens_folded_unfolds_to_every_operation_and_lights_what_feeds(
+    new_page: NewPage, classifier: cc.Classifier, trace: cc.Trace
+) -> None:
+    page = new_page("network", **STILL)
     root = instrument(page)
     frames(page).reset()
-    unfold(root, "Stage 2", "features.3")
+    assert len(cards(root)) == 7  # the picture, five resolutions, the classifier
+    assert not root.locator(".ranking").is_visible() and not root.locator(".strip").is_visible(), "after the guess"
+    tree = saved(page, root)
+    groups = [g for g in tree.iter(f"{SVG}g") if g.get("class") == "card"]
+    top = trace.top(3)
+    assert top[0].name in words(groups[-1]) and f"{top[0].probability:.3f}" in words(groups[-1])
+    assert "16 × 112 × 112" in words(groups[1])
+    for stage in groups[1:6]:
+        assert len(list(stage.iter(f"{SVG}image"))) == 3, "three maps of each stage"
+
+    click(page, root, "Stage 2", "features.3 ")
     names = [o.name for o in classifier.network.operations]
-    inside = [i for i, name in enumerate(names) if name.startswith("features.3.")]
-    for i in inside:
-        expect(root.locator(f'.graph g.card[data-id="o{i}"]')).to_have_count(1)
-    add = card(root, classifier, "features.3.add")
-    add.scroll_into_view_if_needed()
-    add.hover()
+    inside = {f"o{i}" for i, name in enumerate(names) if name.startswith("features.3.")}
+    assert inside < set(cards(root))
+    number = names.index("features.3.add")
+    root.locator(".graph").press("Home")
+    for _ in range(20):
+        root.locator(".graph").press("ArrowRight")
+        if root.locator(".what").inner_text() == classifier.network["features.3.add"].title:
+            break
     # What feeds the addition is lit: the block's last batch normalisation, and the skip from the block before.
-    lit = {element.get_attribute("data-id") for element in root.locator(".graph g.card.source").all()}
     feeding = [names.index(name) for name in classifier.network["features.3.add"].inputs]
-    assert f"o{max(feeding)}" in lit and len(lit) == 2
-    assert root.locator(".graph path.edge.feeds").count() == 2
-    expect(root.locator(".what")).to_have_text(classifier.network["features.3.add"].title)
-    assert frames(page).sent == 0
+    lit = drawn(root)["feeds"]
+    assert len(lit) == 2 and all(target == f"o{number}" for _, target in lit)
+    assert f"o{max(feeding)}" in {source for source, _ in lit}
+
     root.get_by_role("button", name="Unfold all").click()
-    assert root.locator(".graph g.card").count() == len(names)
+    assert cards(root) == [f"o{i}" for i in range(len(names))]
+    edges = {
+        (f"o{names.index(name)}", f"o{i}") for i, o in enumerate(classifier.network.operations) for name in o.inputs
+    }
+    assert {tuple(edge) for edge in drawn(root)["edges"]} == edges
+    tree = saved(page, root)
+    groups = [g for g in tree.iter(f"{SVG}g") if g.get("class") == "card"]
+    assert len(groups) == len(names)
+    assert {"Picture", "Softmax"} <= {element.text for element in tree.iter(f"{SVG}text")}
+    pictures = [image.get("href") for image in tree.iter(f"{SVG}image")]
+    assert len(pictures) > 100 and all((href or "").startswith("data:image/png") for href in pictures)
     root.get_by_role("button", name="Fold all", exact=True).click()
-    assert root.locator(".graph g.card").count() == 7
+    assert len(cards(root)) == 7
     assert frames(page).sent == 0
     assert_no_complaints(page)
 
 
-def test_every_edge_of_the_graph_is_drawn(new_page: NewPage, classifier: cc.Classifier) -> None:
-    page = new_page("network")
+@pytest.mark.parametrize("model", ["mobilenet_v2", "squeezenet1_1"])
+def test_no_line_runs_through_a_card(new_page: NewPage, model: str) -> None:
+    page = new_page(f"network?model={model}", **STILL)
     root = instrument(page)
     root.get_by_role("button", name="Unfold all").click()
-    edges = {(name, o.name) for o in classifier.network.operations for name in o.inputs}
-    assert root.locator(".graph path.edge").count() == len(edges)
+    tree = saved(page, root)
+    boxes = []
+    for group in tree.iter(f"{SVG}g"):
+        if group.get("class") == "card":
+            x, y = numbers(group.get("transform") or "")
+            sides = [float((group.find(f"{SVG}rect").attrib)[side]) for side in ("width", "height")]  # type: ignore[union-attr]
+            boxes.append((x + 2, y + 2, x + sides[0] - 2, y + sides[1] - 2))
+    paths = [path.get("d") for path in tree.iter(f"{SVG}path") if path.get("class") == "edge"]
+    hits = page.evaluate(
+        """([paths, boxes]) => paths.filter((d) => {
+          const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+          path.setAttribute("d", d);
+          const length = path.getTotalLength();
+          for (let at = 0; at <= length; at += 3) {
+            const { x, y } = path.getPointAtLength(at);
+            if (boxes.some(([l, t, r, b]) => x > l && x < r && y > t && y < b)) return true;
+          }
+          return false;
+        })""",
+        [paths, boxes],
+    )
+    assert hits == []
 
 
-def test_hover_reads_costs_and_sends_nothing(new_page: NewPage, classifier: cc.Classifier) -> None:
-    page = new_page("network")
+def test_costs_are_read_ranked_and_coloured_without_the_server(new_page: NewPage, classifier: cc.Classifier) -> None:
+    page = new_page("network", **STILL)
     instrument(page)
     root = show_costs(page)
     page.wait_for_timeout(300)
     frames(page).reset()
-    unfold(root, "Stage 1")
+    operations, network = classifier.network.operations, classifier.network
+    root.locator(".strip").scroll_into_view_if_needed()
     box = root.locator(".strip").bounding_box()
     assert box is not None
-    operations = classifier.network.operations
-    for index in range(1, len(operations), 17):
+    for index in range(1, len(operations), 31):
         root.locator(".strip").hover(position={"x": (index + 0.5) * box["width"] / len(operations), "y": 60})
         operation = operations[index]
         expect(root.locator(".what")).to_have_text(operation.title)
@@ -125,42 +181,54 @@ def test_hover_reads_costs_and_sends_nothing(new_page: NewPage, classifier: cc.C
         assert said.startswith(operation.name)
         assert f"output {' × '.join(map(str, operation.output_shape))}" in said
         if operation.macs >= 1e6:
-            words = next(part for part in said.split(" · ") if "multiply-adds" in part)
-            assert numbers(words)[0] * 1e6 == pytest.approx(operation.macs, rel=5e-4)  # four digits are shown
+            part = next(part for part in said.split(" · ") if "multiply-adds" in part)
+            assert numbers(part)[0] * 1e6 == pytest.approx(operation.macs, rel=5e-4)  # four digits are shown
         assert ("parameters" in said) == (operation.n_parameters > 0)
-    for key in ("ArrowRight", "Home", "End", "PageUp"):
-        root.locator(".strip").press(key)
-    for name in ("Parameters", "Memory"):
-        root.get_by_role("radio", name=name).click()
+    bars = root.locator(".strip rect.cost")
+    told = bars.evaluate_all("list => list.map((b) => [Number(b.dataset.index), Number(b.getAttribute('height'))])")
+    assert len(told) == sum(o.macs > 0 for o in operations)
+    most, tallest = max(o.macs for o in operations), max(height for _, height in told)
+    for index, height in told:
+        # A bar is never thinner than a pixel, so that no cost is lost.
+        assert height == pytest.approx(max(1, operations[index].macs / most * tallest), rel=1e-6)
+
+    # The table: sorted by the metric, its rows light the graph, its total is the network's.
+    rows = root.locator(".ranking tbody tr")
+    order = [int(row) for row in rows.evaluate_all("list => list.map((row) => row.dataset.index)")]
+    assert [operations[i].macs for i in order] == sorted((o.macs for o in operations), reverse=True)
+    rows.nth(3).hover()
+    expect(root.locator(".what")).to_have_text(operations[order[3]].title)
+    rows.first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(root.locator(".numbers")).to_contain_text(operations[order[1]].name)
+    page.keyboard.press("Enter")
+    assert f"o{order[1]}" in cards(root)
+    root.locator(".ranking").get_by_role("button", name="№").click()
+    order = [int(row) for row in rows.evaluate_all("list => list.map((row) => row.dataset.index)")]
+    assert order == list(range(len(operations)))
+    for label, count, unit in (("Parameters", network.n_parameters, 1e6), ("Multiply-adds", network.macs, 1e6)):
+        root.get_by_role("radio", name=label).click()
+        assert numbers(root.locator(".total").inner_text())[0] * unit == pytest.approx(count, rel=5e-4)
+        assert numbers(root.locator("tfoot td").nth(2).inner_text())[0] * unit == pytest.approx(count, rel=5e-4)
+        expect(root.locator(".legend")).to_contain_text("one shared scale")
+    tree = saved(page, root)
+    papers = {
+        group.get("data-id"): next(r.get("fill") for r in group.iter(f"{SVG}rect"))
+        for group in tree.iter(f"{SVG}g")
+        if group.get("class") == "card" and (group.get("data-id") or "").startswith("o")
+    }
+    free = [f for i, f in papers.items() if operations[int((i or "o0")[1:])].macs == 0]
+    dear = [f for i, f in papers.items() if operations[int((i or "o0")[1:])].macs > 1e6]
+    assert set(free) == {"#ffffff"} and dear and "#ffffff" not in dear
+    with page.expect_download() as download:
+        root.get_by_role("button", name="Table as CSV").click()
+    table = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert sum(int(row["parameters"]) for row in table) == sum(p.numel() for p in classifier.module.parameters())
+    assert sum(int(row["multiply-adds"]) for row in table) == network.macs
+    assert [row["operation"] for row in table] == [o.name for o in operations]
     page.wait_for_timeout(300)
     assert frames(page).sent == 0
-    assert_no_complaints(page)
-
-
-def test_totals_bars_and_table_are_counted(new_page: NewPage, classifier: cc.Classifier) -> None:
-    page = new_page("network")
-    instrument(page)
-    root = show_costs(page)
-    network = classifier.network
-    expect(root.locator(".total")).to_contain_text("million multiply-adds")
-    assert numbers(root.locator(".total").inner_text())[0] * 1e6 == pytest.approx(network.macs, rel=5e-4)
-    bars = root.locator(".strip rect.cost")
-    assert bars.count() == sum(o.macs > 0 for o in network.operations)
-    heights = {int(b.get_attribute("data-index") or -1): float(b.get_attribute("height") or 0) for b in bars.all()}
-    most = max(o.macs for o in network.operations)
-    for index, height in heights.items():
-        # A bar is never thinner than a pixel, so that no cost is lost.
-        assert height == pytest.approx(max(1, network.operations[index].macs / most * max(heights.values())), rel=1e-6)
-    root.get_by_role("radio", name="Parameters").click()
-    parameters = sum(p.numel() for p in classifier.module.parameters())
-    assert numbers(root.locator(".total").inner_text())[0] * 1e6 == pytest.approx(parameters, rel=5e-4)
-    expect(page.get_by_test_id("stMetric").nth(1)).to_contain_text(f"{parameters:,}")
-    page.get_by_text("All operations as a table").click()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download the table").click()
-    table = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
-    assert sum(int(row["parameters"]) for row in table) == parameters
-    assert [row["operation"] for row in table] == [o.name for o in network.operations]
+    expect(page.get_by_test_id("stMetric").nth(1)).to_contain_text(f"{network.n_parameters:,}")
     assert_no_complaints(page)
 
 
@@ -179,16 +247,17 @@ def test_the_guess_is_answered_from_the_model(new_page: NewPage, classifier: cc.
     expect(page.get_by_text("As you guessed.")).to_be_visible()
 
 
-def test_an_operation_opens_its_arithmetic_and_its_maps(
+def test_an_operation_opens_its_arithmetic_at_any_unit(
     new_page: NewPage, classifier: cc.Classifier, trace: cc.Trace
 ) -> None:
-    page = new_page("network")
+    page = new_page("network", **STILL)
     root = instrument(page)
-    unfold(root, "Stage 2", "features.3")
+    click(page, root, "Stage 2", "features.3 ")
     name = "features.3.conv.0.0"
-    card(root, classifier, name).click()
-    expect(page.get_by_text(f"{name}: ")).to_be_visible()
-    expect(root.locator("g.card.chosen")).to_have_count(1)
+    number = [o.name for o in classifier.network.operations].index(name)
+    click(page, root, f"o{number}")
+    expect(page.get_by_role("heading", name=f"{name}: ")).to_be_visible()
+    assert drawn(root)["chosen"] == name
     index = arithmetic.strongest_unit(classifier.network[name], trace)
     value = float(trace.activation(name)[index])
     assert abs(value) == np.abs(trace.activation(name)).max()
@@ -202,64 +271,160 @@ def test_an_operation_opens_its_arithmetic_and_its_maps(
     assert [numbers(row[2])[0] for row in rows[: len(terms)]] == pytest.approx([t.value for t in terms], rel=5e-4)
     assert numbers(rows[len(terms)][0])[0] == others
     assert numbers(rows[len(terms)][2])[0] == pytest.approx(rest, rel=5e-4)
-    assert parse_qs(urlparse(page.url).query)["layer"] == [name]
-    page.get_by_role("link", name="All 144 maps of this operation").click()
+    # Another unit, kept in the address.
     settled(page)
-    expect(page.locator(f'.fm[data-layer="{name}"]')).to_be_visible()
+    field = page.get_by_role("spinbutton", name="Row, 0 to 55")
+    field.fill("7")
+    field.press("Enter")
+    other = (index[0], 7, index[2])
+    expect(page.get_by_text(arithmetic.place(classifier.network[name], other))).to_be_visible()
+    value = float(trace.activation(name)[other])
+    expect(line).to_contain_text("✓")
+    assert numbers(line.inner_text())[1] == pytest.approx(value, rel=5e-4)
+    query = parse_qs(urlparse(page.url).query)
+    wanted = {"layer": [name], "channel": [str(other[0])], "row": ["7"], "column": [str(other[2])]}
+    assert {key: query[key] for key in wanted} == wanted
+    expect(page.get_by_role("link", name="How far does it see?")).to_be_visible()
+    page.get_by_role("link", name="Follow this value").click()
+    settled(page)
+    expect(page.get_by_role("heading", name="Follow the value")).to_be_visible()
+    assert f"~{name}~{'.'.join(map(str, other))}" in parse_qs(urlparse(page.url).query)["trail"][0]
     assert_no_complaints(page)
 
 
-def test_keyboard_unfolds_opens_and_folds(new_page: NewPage) -> None:
-    page = new_page("network?model=lenet5")
+def test_keyboard_unfolds_opens_moves_and_folds(new_page: NewPage) -> None:
+    page = new_page("network?model=lenet5", **STILL)
     root = instrument(page)
-    before = root.locator(".graph g.card").count()
+    before = len(cards(root))
     root.locator(".graph").focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    assert root.locator(".graph g.card").count() > before
+    assert len(cards(root)) > before
     page.keyboard.press("ArrowRight")
     what = root.locator(".what").inner_text()
+    zoom = drawn(root)["zoom"]
+    page.keyboard.press("+")
+    assert drawn(root)["zoom"] == pytest.approx(1.25 * zoom)
+    page.keyboard.press("1")
+    assert drawn(root)["zoom"] == 1
+    page.keyboard.press("0")
+    assert drawn(root)["zoom"] <= 1.25
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=what)).to_be_visible()
+    settled(page)
+    root.locator(".graph").focus()
     page.keyboard.press("Escape")
-    expect(root.locator(".graph g.card")).to_have_count(before)
+    assert len(cards(root)) == before
     assert_no_complaints(page)
 
 
-def test_the_graph_is_saved_as_svg(new_page: NewPage, classifier: cc.Classifier) -> None:
-    page = new_page("network")
-    root = instrument(page)
-    root.get_by_role("button", name="Unfold all").click()
-    with page.expect_download() as download:
-        root.get_by_role("button", name="Graph as SVG").click()
-    tree = ElementTree.parse(download.value.path()).getroot()
-    assert tree.tag == f"{SVG}svg"
-    words = {element.text for element in tree.iter(f"{SVG}text")}
-    assert {"Picture", "Softmax"} <= words
-    cards = [g for g in tree.iter(f"{SVG}g") if "card" in (g.get("class") or "")]
-    assert len(cards) == len(classifier.network.operations)
-    pictures = [image.get("href") for image in tree.iter(f"{SVG}image")]
-    assert len(pictures) > 100 and all((href or "").startswith("data:image/") for href in pictures)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_only_the_graph_scrolls(new_page: NewPage, scheme: str) -> None:
-    page = new_page("network", viewport=PHONE, color_scheme=scheme, device_scale_factor=2)
-    root = instrument(page)
-    show_costs(page)
+def test_on_a_phone_only_the_graph_moves(new_page: NewPage) -> None:
+    page = new_page("network", viewport=PHONE, color_scheme="dark", device_scale_factor=2, **STILL)
+    instrument(page)
+    root = show_costs(page)
     assert overflow(page) <= 0
-    graph = root.locator(".graph")
-    assert graph.evaluate("(g) => g.scrollWidth > g.clientWidth")
-    expect(root).to_have_attribute("data-mode", scheme)
+    assert drawn(root)["deep"]
+    expect(root.locator(".minimap")).to_be_visible()
+    expect(root).to_have_attribute("data-mode", "dark")
 
 
-def test_a_deep_network_with_random_weights(new_page: NewPage) -> None:
-    """ResNet-152: over 500 operations unfold."""
-    page = new_page("network?model=resnet152&weights=random")
-    root = page.locator(".nm[data-network]")
-    expect(root).to_be_visible(timeout=90_000)
+def test_resnet152_moves_zooms_unfolds_and_opens(new_page: NewPage, server_url: str) -> None:
+    """Over 500 operations: painted within a second of its data, moved without the server, and one unit adds up."""
+    page = new_page("network?model=lenet5", **STILL)
+    arrived: list[float] = []
+
+    def big(payload: str | bytes) -> None:
+        if len(payload) > 150_000:  # the graph's own message: maps of 517 operations
+            arrived.append(time.monotonic())
+
+    def watch(websocket: WebSocket) -> None:
+        websocket.on("framereceived", big)
+
+    page.on("websocket", watch)
+    page.goto(f"{server_url}/network?model=resnet152&weights=random")
+    page.wait_for_selector('.nm[data-network^="resnet152"]', timeout=90_000)
+    painted = time.monotonic()
+    assert arrived, "the graph's data came over the websocket"
+    # 0.06 to 0.33 s were measured; a busy machine is given a second.
+    assert float(page.locator(".nm").get_attribute("data-first-paint") or "inf") < 1000
+    assert painted - arrived[0] < 1.5  # the test's own looking takes its time as well
+    root = instrument(page)
+    settled(page)
+    frames(page).reset()
+    frame = root.locator(".graph").bounding_box()
+    assert frame is not None
     root.get_by_role("button", name="Unfold all").click()
+    count = int(numbers(root.locator(".what").inner_text().split(":")[1])[0])
+    assert len(cards(root)) == count > 500
+
+    # Pan by the mouse: the drawing goes with it, pixel for pixel.
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + 40
+    start = drawn(root)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 60, y)
+    page.mouse.move(x - 200, y)
+    page.mouse.up()
+    moved = drawn(root)
+    assert moved["x"] == pytest.approx(start["x"] - 200) and moved["zoom"] == start["zoom"]
+    assert len(moved["cards"]) == count, "a drag is not a click"
+    # The wheel scrolls the page at first, and zooms round the pointer once the graph is active.
+    root.locator(".graph").focus()
+    page.mouse.move(x, y + 100)
+    page.mouse.wheel(0, -240)
+    zoomed = wait_for(root, lambda told: told["zoom"] > 1.2 * moved["zoom"])
+    under = (x - frame["x"] - moved["x"]) / moved["zoom"]
+    assert (x - frame["x"] - zoomed["x"]) / zoomed["zoom"] == pytest.approx(under, abs=0.5)
+    page.keyboard.press("Shift+ArrowRight")
+    assert drawn(root)["x"] < zoomed["x"]
+    # The overview: dragged to its end, the last operation is seen.
+    strip = root.locator(".minimap").bounding_box()
+    assert strip is not None
+    page.mouse.move(strip["x"] + 30, strip["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(strip["x"] + strip["width"] - 4, strip["y"] + 20, steps=4)
+    page.mouse.up()
+    last = drawn(root)["cards"][-1]
+    assert last["x"] < frame["x"] + frame["width"] and last["name"] == "softmax"
+    # Drawing one frame of all this leaves room in the 16.7 ms of a frame; the machine may be busy: a median.
+    spent = root.locator(".graph").evaluate(
+        """async (graph) => {
+          const spent = [];
+          for (let k = 0; k < 41; k++) {
+            graph.dispatchEvent(new WheelEvent("wheel", { deltaX: k % 2 ? 300 : -340, cancelable: true }));
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            spent.push(graph.drawn().spent);
+          }
+          return spent.sort((a, b) => a - b)[20];
+        }"""
+    )
+    assert spent < 16.7
+    assert frames(page).sent == 0
+
+    # Unfold by click and by key, and open a unit.
+    root.get_by_role("button", name="Fold all", exact=True).click()
+    folded = len(cards(root))
+    click(page, root, "Stage 2")
+    by_click = len(cards(root))
+    assert by_click > folded
+    root.locator(".graph").press("Home")
+    root.locator(".graph").press("ArrowRight")
+    root.locator(".graph").press("Enter")
+    assert len(cards(root)) > by_click
+    assert frames(page).sent == 0
     what = root.locator(".what").inner_text()
-    assert root.locator(".graph g.card").count() == numbers(what.split(":")[1])[0] > 500
+    root.locator(".graph").press("Enter")
+    expect(page.get_by_role("heading", name=what)).to_be_visible()
+    expect(page.get_by_text("The terms give")).to_contain_text("✓")
+    assert frames(page).sent > 0
     assert_no_complaints(page)
+
+
+def wait_for(root: Locator, holds: Any) -> dict[str, Any]:
+    """What is drawn, once it is so: an event of the mouse reaches the page a moment later."""
+    deadline = time.monotonic() + 10
+    while not holds(told := drawn(root)):
+        assert time.monotonic() < deadline, told["zoom"]
+        time.sleep(0.05)
+    return told

@@ -126,7 +126,7 @@ function drawTitle(app, paper, node, from = -Infinity) {
   const room = node.width - x - 8;
   if (room * paper.zoom < 40 || (node.type === "block" && paper.zoom < 0.4)) return;
   paper.open(node);
-  paper.text({ x, y: Math.max(20, size * 1.2), words: `▾ ${node.title}`, room, size, fill: app.theme.text, weight: 600 });
+  paper.text({ x, y: Math.max(20, size * 1.2), words: `▾ ${node.title}`, room, size, fill: app.theme.text, weight: 600, halo: app.theme.page });
   paper.close();
 }
 
@@ -142,16 +142,18 @@ function drawAll(app, paper, [left, top, right_, bottom] = [-Infinity, -Infinity
   const ink = mixed(theme.panel, theme.quiet, 0.85 * dim);
   const line = Math.max(1.5, 0.7 / paper.zoom);
   const near = paper.zoom > 0.35;
+  // Lines on neighbouring rails keep apart however far away.
+  const thin = (edge, width) => (edge.rail ? Math.min(width, 0.6 * railGap(edge.rail.home.rails)) : width);
   for (const edge of plan.edges) {
     if (!seen(...edge.box)) continue;
-    if (edge.base) paper.path(edge, ink, line);
+    if (edge.base) paper.path(edge, ink, thin(edge, line));
     if (near && edge.base) paper.arrow(edge.to.left, middle(edge.to), 6, ink);
     if (near && edge.dot) paper.dot(...edge.dot, 2.2, ink);
   }
   for (const [list, colour] of [[lit.fed, theme.output], [lit.feeds, theme.input]]) {
     for (const edge of list) {
       if (!seen(...edge.box)) continue;
-      paper.path(edge, colour, Math.max(3, 1.5 / paper.zoom));
+      paper.path(edge, colour, thin(edge, Math.max(3, 1.5 / paper.zoom)));
       if (near) paper.arrow(edge.to.left, middle(edge.to), 9, colour);
     }
   }

@@ -58,7 +58,8 @@ function drawRanking(app, table, point, reveal) {
 
   const rowOf = (event) => event.target.closest("tr[data-index]");
   const leaf = (row) => ({ id: `o${row.dataset.index}`, start: Number(row.dataset.index), stop: Number(row.dataset.index) + 1, children: [] });
-  body.onpointerover = (event) => rowOf(event) && point(leaf(rowOf(event)));
+  // Only where the pointer itself moved: rows that scroll by under it, for the keyboard, are not pointed at.
+  body.onpointermove = (event) => (event.movementX || event.movementY) && rowOf(event) && point(leaf(rowOf(event)));
   body.onpointerleave = () => point(null);
   body.onclick = (event) => rowOf(event) && reveal(Number(rowOf(event).dataset.index));
   body.onfocusin = (event) => rowOf(event) && point(leaf(rowOf(event)));

@@ -30,12 +30,17 @@ function canvasPaper(context, zoom, family) {
       }
       context.globalAlpha = 1;
     },
-    text({ x, y, words, room, size, fill, weight = 400, end = false }) {
+    text({ x, y, words, room, size, fill, weight = 400, end = false, halo }) {
       if (size * zoom < LEGIBLE) return;
       const font = `${weight} ${size}px ${family}`;
       context.font = font;
       context.fillStyle = fill;
       context.textAlign = end ? "right" : "left";
+      if (halo) {
+        [context.strokeStyle, context.lineWidth, context.lineJoin] = [halo, size / 3, "round"];
+        context.setLineDash([]);
+        context.strokeText(cut(words, font, room), x, y);
+      }
       context.fillText(cut(words, font, room), x, y);
     },
     image(picture, x, y, w, h, smooth = false) {
