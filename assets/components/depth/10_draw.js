@@ -149,7 +149,7 @@ function drawMap(canvas, S, at) {
   const { meta } = S.payload;
   const width = canvas.parentElement.clientWidth;
   if (!width || meta.vector) return;
-  const side = Math.min(width, 320);
+  const side = Math.min(width, width < 400 && canvas.closest(".dp").clientWidth < 540 ? 240 : 320);
   const [h, w] = [meta.rows, meta.columns];
   const k = side / Math.max(h, w);
   const g = fit(canvas, w * k, h * k);

@@ -33,7 +33,7 @@ function stage(root, S, send) {
   }
   seen.setAttribute("aria-label", `The picture as the network saw it, with the box of a cell of ${meta.layer}. Arrow keys move over ${meta.rows} by ${meta.columns} cells, Enter asks for the effective field, Escape goes back.`);
   map.setAttribute("aria-label", `Map of channel ${meta.channel} of ${meta.layer}. Arrow keys move, Enter asks for the effective field, Escape goes back.`);
-  caption(find(".dp-seen figcaption"), "What the network saw", `${H} × ${W} pixels${S.margins.some((m) => m > 0) ? "; hatched: padding, all zeros" : ""}`);
+  caption(find(".dp-seen figcaption"), "What the network saw", `${H} × ${W} pixels${S.margins.some((m) => m > 0) ? "; hatched: beyond it, padding alone" : ""}`);
   caption(find(".dp-mapside figcaption"), meta.vector ? meta.channelWords : `Channel ${meta.channel}`, meta.vector ? meta.layer : `${meta.layer}, ${meta.rows} × ${meta.columns} cells`);
 
   function paint() {
