@@ -124,7 +124,7 @@ register_experiment(
             "20 convolutions with sigmoid, tanh or ReLU between them: same data, same steps, same first weights "
             "(Xavier); and ReLU once more with the weights that were made for it (He)."
         ),
-        expected="MEASURE",
+        expected="To be measured.",
         source="Glorot and Bengio 2010; He et al. 2015",
         arms=(
             Arm("sigmoid", "Sigmoid, Xavier weights", _DEEP),
