@@ -321,7 +321,7 @@ def test_eight_threads_on_one_model_give_the_maps_of_one_thread() -> None:
     try:
         alone = [run(job) for job in jobs]
         with ThreadPoolExecutor(8) as pool:
-            together = list(pool.map(run, jobs * 3))
+            together = list(pool.map(run, jobs * 2))
     finally:
         torch.set_num_threads(n_threads)
     assert all((found == alone[i % len(jobs)]).all() for i, found in enumerate(together))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,25 +140,26 @@ def explain_rows(
 ) -> tuple[SaliencyMap, ...]:
     """The maps of several rows: either one target for each picture, or several targets of one picture."""
     start = time.perf_counter()
-    work = work or Work()
+    work, batch_size = work or Work(), asked.batch_size or BATCH_SIZE
     layers = asked.check(classifier, targets)
     inputs = [_input_of(classifier, source, trace) for source in sources]
     # A caller's inference_mode would make tensors that no graph can hold: leave it while the maps are made.
     with torch.inference_mode(False):
         batch = Batch(classifier, inputs, targets, asked.score, trace)
-        found = []
-        for row in range(len(targets)):
-            made = []
-            for part, layer in enumerate(layers):
-                inner = work.part(row * len(layers) + part, len(targets) * len(layers))
-                job = Job(batch, row, layer, inner, asked.batch_size or BATCH_SIZE)
-                made.append(_map_of(job, asked, run_method(asked.method, job, asked.options or {})))
-            found.append(made[0] if len(made) == 1 else fuse(made, asked.fusion))
+        jobs = [
+            Job(batch, row, layer, work.part(row * len(layers) + place, len(targets) * len(layers)), batch_size)
+            for row in range(len(targets))
+            for place, layer in enumerate(layers)
+        ]
+        found = [run_method(asked.method, job, asked.options or {}) for job in jobs]
     seconds = (time.perf_counter() - start) / len(targets)
-    return tuple(replace(made, seconds=seconds) for made in found)
+    made = [_map_of(job, asked, evidence, seconds) for job, evidence in zip(jobs, found, strict=True)]
+    if len(layers) == 1:
+        return tuple(made)
+    return tuple(fuse(made[i : i + len(layers)], asked.fusion) for i in range(0, len(made), len(layers)))
 
 
-def _map_of(job: Job, asked: Request, evidence: Evidence) -> SaliencyMap:
+def _map_of(job: Job, asked: Request, evidence: Evidence, seconds: float) -> SaliencyMap:
     raw = np.asarray(evidence.values, dtype=np.float32)
     is_empty, note = judge(raw, rectified=asked.rectify, label=evidence.target.label)
     values = np.maximum(raw, np.float32(0)) if asked.rectify else raw
@@ -178,7 +179,7 @@ def _map_of(job: Job, asked: Request, evidence: Evidence) -> SaliencyMap:
         shown_rgb=job.model_input.shown_rgb,
         placement=evidence.placement or placement_of(job.classifier, job.layer, size),
         model_key=job.classifier.key,
-        seconds=0.0,
+        seconds=seconds,
         details=dict(evidence.details),
     )
 

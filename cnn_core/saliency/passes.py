@@ -55,6 +55,22 @@ def layer_gradients(batch: Batch, name: str) -> torch.Tensor:
     return batch.once(("gradients", name), make)
 
 
+def mean_gradients(batch: Batch, name: str) -> torch.Tensor:
+    """The mean over cells of each row's gradient at one operation, (R, C), in at least float32."""
+    gradients = layer_gradients(batch, name)
+    if gradients.stride()[2:] == (0, 0):  # a pooled head's: one number for all cells
+        return _full(gradients[:, :, 0, 0])
+    return _full(gradients).mean(dim=(2, 3))
+
+
+def weighted_maps(batch: Batch, name: str, weights: torch.Tensor) -> torch.Tensor:
+    """sum_k w_rk A_k for every row r at one operation: weights (R, C) -> (R, H, W)."""
+    maps = _full(batch.outputs((name,))[name])
+    if batch.is_one_picture:
+        return (weights @ maps[0].flatten(1)).reshape(len(weights), *maps.shape[2:])
+    return torch.einsum("rk,rkhw->rhw", weights, maps)
+
+
 def activation_of(job: Job) -> torch.Tensor:
     """The layer's activation (C, H, W) of this job's picture, in at least float32; no gradient is computed."""
     name = job.maps_layer.name

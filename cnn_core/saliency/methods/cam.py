@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...errors import InvalidLayer
-from ..passes import layer_pass
+from ..passes import mean_gradients, weighted_maps
 from ..registry import Evidence, Job, MethodCard, register
 
 if TYPE_CHECKING:
@@ -44,11 +44,16 @@ def cam(job: Job) -> Evidence:
             f"CAM reads the layer that is pooled before the classifier, {head.maps!r}, and not "
             f"{job.maps_layer.name!r}; the method 'gradcam' reads any layer with maps."
         )
-    found = layer_pass(job)
-    with torch.no_grad():
-        # The gradient of a pooled head is weight / (H W), the same number at every cell.
-        weights = found.gradient[:, 0, 0] * (found.activation.shape[1] * found.activation.shape[2])
-        return job.evidence(torch.einsum("k,khw->hw", weights, found.activation))
+    batch = job.batch
+
+    def all_rows() -> torch.Tensor:
+        with torch.no_grad():
+            # The gradient of a pooled head is weight / (H W), the same number at every cell.
+            maps = batch.outputs((head.maps, batch.classifier.network.output))[head.maps]
+            n_cells = maps.shape[2] * maps.shape[3]
+            return weighted_maps(batch, head.maps, mean_gradients(batch, head.maps) * n_cells)
+
+    return job.evidence(batch.once("cam", all_rows)[job.row])
 
 
 def cam_all(classifier: Classifier, trace: Trace, classes: Sequence[int | str] | None = None) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..passes import layer_pass
+from ..passes import layer_pass, mean_gradients, weighted_maps
 from ..registry import Evidence, Job, MethodCard, register
 
 _COST = "1 forward pass, and backward from the logits to the layer"
@@ -32,10 +32,13 @@ def gradcam(job: Job) -> Evidence:
     Values (h, w) are in units of the target (logits, or probability) for each cell. Where the layer is globally pooled
     and read by one linear layer, the sum over all cells is the part of the target's logit that is not its bias.
     """
-    found = layer_pass(job)
-    with torch.no_grad():
-        alpha = found.gradient.mean(dim=(1, 2))
-        return job.evidence(torch.einsum("k,khw->hw", alpha, found.activation))
+    batch, name = job.batch, job.maps_layer.name
+
+    def all_rows() -> torch.Tensor:
+        with torch.no_grad():
+            return weighted_maps(batch, name, mean_gradients(batch, name))
+
+    return job.evidence(batch.once(("gradcam", name), all_rows)[job.row])
 
 
 @register(
