@@ -54,7 +54,13 @@ function drawCard(app, paper, node, frame) {
   paper.rect({ w, h, r: 8, fill, stroke: frame || theme.line, line: frame ? Math.max(2.5, 2 / paper.zoom) : 1 });
   const room = w - 24;
   const words = (x, y, text, size, ink, weight, space = room) => paper.text({ x, y, words: text, room: space, size, fill: ink, weight });
-  if (type === "op") {
+  if (13 * paper.zoom < LEGIBLE && type !== "end") {
+    // Too far away for words: its strongest map, as large as the card.
+    const side = Math.min(w, h) - 20;
+    if (type === "op") paper.rect({ x: 1, y: 9, w: 10, h: h - 18, r: 2, fill: bandOf(app, node) });
+    if (type === "input") paper.image(() => app.state.picture, (w - side) / 2, (h - side) / 2, side, side, true);
+    else if (app.mapsOf(node).length) mapRow(app, paper, node, (w - side) / 2, (h - side) / 2, side, 1);
+  } else if (type === "op") {
     paper.rect({ x: 1, y: 9, w: 5, h: h - 18, r: 2, fill: bandOf(app, node) });
     words(14, 20, last.short, 13, theme.text, 600, w - 20);
     words(14, 36, shapeOf(last.shape), 12, theme.quiet, 400, w - 20);
@@ -126,7 +132,8 @@ function drawTitle(app, paper, node, from = -Infinity) {
   const room = node.width - x - 8;
   if (room * paper.zoom < 40 || (node.type === "block" && paper.zoom < 0.4)) return;
   paper.open(node);
-  paper.text({ x, y: Math.max(20, size * 1.2), words: `▾ ${node.title}`, room, size, fill: app.theme.text, weight: 600, halo: app.theme.page });
+  const y = size > 22 && node.type === "stage" ? -size * 0.4 : Math.max(20, size * 1.2); // over the frame where it is too small
+  paper.text({ x, y, words: `▾ ${node.title}`, room, size, fill: app.theme.text, weight: 600, halo: app.theme.page });
   paper.close();
 }
 

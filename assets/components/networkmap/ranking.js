@@ -62,7 +62,9 @@ function drawRanking(app, table, point, reveal) {
   body.onpointermove = (event) => (event.movementX || event.movementY) && rowOf(event) && point(leaf(rowOf(event)));
   body.onpointerleave = () => point(null);
   body.onclick = (event) => rowOf(event) && reveal(Number(rowOf(event).dataset.index));
-  body.onfocusin = (event) => rowOf(event) && point(leaf(rowOf(event)));
+  state.pointRow = (event) => rowOf(event) && point(leaf(rowOf(event)));
+  if (!body.dataset.ready) body.addEventListener("focusin", (event) => state.pointRow(event));
+  body.dataset.ready = "yes";
   body.onkeydown = (event) => {
     const row = rowOf(event);
     if (!row) return;
