@@ -123,7 +123,7 @@ def test_boxes_and_fields_follow_the_cell(new_page: NewPage) -> None:
     assert maps[12, 9, 3] == 0, "a unit that its activation holds at 0"
     cells(page).click(position=on_cell(page, 9, 3))
     page.wait_for_url("**row=9**")
-    expect(page.get_by_text("no pixel acts on this unit")).to_be_visible()
+    expect(page.get_by_text("no pixel acts on this unit", exact=True)).to_be_visible()
     settled(page)
     row, column = (int(i) for i in np.unravel_index(int(maps[12].argmax()), maps[12].shape))
     cells(page).click(position=on_cell(page, row, column))
