@@ -102,7 +102,8 @@ def layers(bench: Bench, asked: Asked) -> None:
     shown = _through(bench, asked.layer)
     here = bench.classifier.network[asked.layer]
     other = _other(bench, here)
-    maps = {op.name: _map(bench, asked, method, op.name) for op in (*shown, other)}
+    with st.spinner(f"Reading the class at {len(shown)} layers", show_time=False):
+        maps = {op.name: _map(bench, asked, method, op.name) for op in (*shown, other)}
     layer_maps(
         [Depth(op, maps[op.name], "A" if op is here else "B" if op is other else "") for op in shown],
         asked.layer,
@@ -228,7 +229,7 @@ def _numbers(side: _Side) -> dict[str, str]:
         "of the picture, at most": f"{share:.1%}" + (", and all of it globally" if field.sees_everything else ""),
         "Centre of cell (0, 0)": f"{field.offset[0]:g}, {field.offset[1]:g} px".replace("-", "−"),
         "Strongest at (row, column)": "nowhere" if side.peak is None else f"{side.peak[0]:g}, {side.peak[1]:g} px",
-        "A grey square there costs": "–" if side.covered is None else _number(side.covered.logit_drop),
+        "Logit lost to a grey square there": "–" if side.covered is None else _number(side.covered.logit_drop),
     }
 
 
@@ -267,11 +268,12 @@ def _reasons(sides: list[_Side], method: str) -> list[str]:
     elif a.field.size == b.field.size:
         reasons.append("**Receptive field.** Both see equally far, so what differs lies between them in the network.")
     if a.covered is not None and b.covered is not None:
+        name = "logit margin" if a.map.target.is_margin else "logit"
         loss = [side.covered.logit_drop for side in sides if side.covered is not None]
         strong = "A" if loss[0] > loss[1] else "B"
         reasons.append(
             f"**The test.** A {a.covered.box[2] - a.covered.box[0]}-pixel grey square on A’s strongest cell takes "
-            f"{_number(loss[0])} from the score, on B’s {_number(loss[1])}: "
+            f"{_number(loss[0])} from the {name}, on B’s {_number(loss[1])}: "
             + ("the same." if loss[0] == loss[1] else f"the network needs {strong}’s place more.")
         )
     earlier = small if large.field.size[0] > small.field.size[0] else None

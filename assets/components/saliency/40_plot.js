@@ -95,7 +95,8 @@ function linePlot(S, plot, state, said) {
     const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
     if (step === undefined && event.key !== "Escape") return;
     event.preventDefault();
-    show(event.key === "Escape" ? null : Math.max(0, Math.min(plot.x.length - 1, state.at === null || state.at === undefined ? 0 : state.at + step)));
+    const from = state.at ?? (step > 0 ? -1 : plot.x.length);
+    show(event.key === "Escape" ? null : Math.max(0, Math.min(plot.x.length - 1, from + step)));
   };
   holder.append(chart);
   return holder;
