@@ -124,7 +124,11 @@ register_experiment(
             "20 convolutions with sigmoid, tanh or ReLU between them: same data, same steps, same first weights "
             "(Xavier); and ReLU once more with the weights that were made for it (He)."
         ),
-        expected="To be measured.",
+        expected=(
+            "Five seeds, share of the last convolution's gradient norm that reaches the first one at the first step "
+            "(median): sigmoid 2.1e-13, tanh 0.71, ReLU 1.6 with Xavier and 0.55 with He weights. With sigmoid nothing "
+            "is learned; ReLU with Xavier weights learns nothing in 94 steps either, since what passes forward shrinks."
+        ),
         source="Glorot and Bengio 2010; He et al. 2015",
         arms=(
             Arm("sigmoid", "Sigmoid, Xavier weights", _DEEP),
@@ -198,8 +202,9 @@ register_experiment(
             "input: same data, same steps, same first weights; then the first two again with Adam."
         ),
         expected=(
-            "Five seeds with SGD: 93.8 ± 1.0 % standardised, 19.8 ± 13.3 % raw (largest loss 828), 93.3 % raw with "
-            "batch norm on the input. Adam hides the effect: its steps do not grow with the gradient."
+            "Four seeds with SGD: 94.6 ± 0.7 % standardised, 11.0 ± 1.3 % raw (largest loss 966 to 28,741); three "
+            "seeds raw with batch norm on the input: above 88 %. Adam hides the effect: its steps do not grow with "
+            "the gradient."
         ),
         source="LeCun et al. 1998, Efficient backprop, section 4.3",
         arms=(
