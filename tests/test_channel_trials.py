@@ -133,7 +133,7 @@ def test_the_rule(means: dict[str, float], verdict: str) -> None:
 
 
 def test_a_drawing_is_measured_against_nothing() -> None:
-    found = made(silhouette=0.75, edges=0.5, blank=0.25)
+    found = made(silhouette=0.65, edges=0.6, blank=0.25)
     # Half of what the picture adds to 0.25 is 0.375, so from 0.625 on it is enough.
     assert found.enough("silhouette") and not found.enough("edges")
     assert made(blank=1.0).enough("edges") is None
