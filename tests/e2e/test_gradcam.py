@@ -208,6 +208,19 @@ def test_class_rival_layer_and_method(new_page: NewPage) -> None:
     assert_no_complaints(page)
 
 
+def test_other_methods_lead_to_the_page_where_they_stand(new_page: NewPage) -> None:
+    page = new_page("gradcam?method=hirescam&score=probability")
+    expect(page.get_by_text("HiResCAM stands on the page “Methods on trial”")).to_be_visible()
+    assert "score=probability" in page.url
+    page.get_by_role("link", name="Open HiResCAM there").click()
+    page.wait_for_url("**/saliency?**methods=gradcam%2Chirescam**")
+    settled(page)
+    page.get_by_role("button", name="Show the maps without a guess").click()
+    expect(page.locator('.sal-tile[data-method^="hirescam:"]')).to_be_visible()
+    expect(page.locator(".sal-seen figcaption").first).to_contain_text("Probability of giant panda")
+    assert_no_complaints(page)
+
+
 def test_links_reproduce_margin_and_cam(new_page: NewPage) -> None:
     page = new_page("gradcam?target=388&rival=294&method=cam")
     skip_guess(page)
