@@ -152,6 +152,8 @@ def test_first_weights_have_the_spread_of_their_scheme(scheme: str, variance: fl
 
 def test_a_residual_block_begins_as_the_identity() -> None:
     block_ = next(m for m in fresh_network("residual_8", 0).modules() if isinstance(m, Block)).eval()
+    # only the last scale is 0: with an earlier one, too, no gradient would ever reach the block
+    assert torch.equal(block_.bn1.weight, torch.ones(16)) and not block_.bn2.weight.any()
     x = torch.rand(1, 16, 7, 7)
     with torch.no_grad():
         assert torch.equal(block_(x), x)
