@@ -11,7 +11,7 @@ from cnn_core.channel_trials import ChannelTrials, Lesions, channel_trials, comp
 from cnn_core.exciting import FirstFilters, Patch, Survey, first_filters, survey
 from cnn_core.library import LibraryPicture, library
 from ui import cached, pictures, widgets
-from ui.channel_jobs import Job
+from ui.jobs import Job
 
 _OWN = "Your picture"
 _NOTHING = np.zeros((0, 0, 3), dtype=np.uint8)

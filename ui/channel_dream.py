@@ -10,9 +10,8 @@ from PIL import Image
 
 import cnn_core as cc
 from cnn_core.maximise import Maximised, MaximiseSettings, MaximiseStep, maximise_channel, maximise_class
-from ui import arithmetic, channel_lesson, session, widgets
+from ui import arithmetic, jobs, session, widgets
 from ui.channel_data import Collected
-from ui.channel_jobs import Job, jobs
 from ui.instruments import channel as instruments
 from ui.text import plain
 
@@ -65,7 +64,7 @@ def section(bench: widgets.Bench, layer: cc.Operation, channel: int, found: Coll
             "broad shapes come first."
         )
         wish = ask(bench, layer, channel)
-        job = jobs().job(SLOT)
+        job = jobs.mine().job(SLOT)
         running = job is not None and job.is_active
         st.button(
             "Make the picture",
@@ -77,7 +76,7 @@ def section(bench: widgets.Bench, layer: cc.Operation, channel: int, found: Coll
             args=(bench, wish),
         )
         if job is not None and running:
-            channel_lesson.watch(SLOT, "Step", live)
+            jobs.watch(SLOT, "Step", key="cl_channel_stop_dream", show=live)
         elif job is not None and job.state == "failed":
             st.error(plain(job.message), icon=":material/error:")
         elif job is not None and job.state == "stopped":
@@ -150,7 +149,7 @@ def start(bench: widgets.Bench, wish: Wish) -> None:
     classifier = bench.classifier
     settings = wish.settings(min(classifier.network.input_shape[1:]))
 
-    def work(job: Job) -> Maximised:
+    def work(job: jobs.Job) -> Maximised:
         values: list[float] = []
 
         def tell(step: MaximiseStep) -> None:
@@ -162,12 +161,12 @@ def start(bench: widgets.Bench, wish: Wish) -> None:
             return maximise_channel(classifier, wish.layer, wish.index, settings=settings, on_step=tell)
         return maximise_class(classifier, wish.index, settings=settings, on_step=tell)
 
-    jobs().start(SLOT, wish, work, heavy=True)
+    jobs.mine().start(SLOT, wish, work, heavy=True)
 
 
 def show(bench: widgets.Bench, wish: Wish, found: Collected | None) -> None:
     """The last picture that was made for this channel or class, its rise, and what it is worth beside photographs."""
-    kept = jobs().kept(SLOT)
+    kept = jobs.mine().kept(SLOT)
     if kept is None or not isinstance(kept[0], Wish) or kept[0].subject != wish.subject:
         st.caption("Nothing was made for this yet. It takes a few seconds; you can stop it at any step.")
         return

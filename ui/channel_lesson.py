@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,10 @@ import streamlit as st
 import cnn_core as cc
 from cnn_core.channel_trials import ChannelTrials, Lesions
 from cnn_core.filters import pointwise_followers
-from ui import arithmetic, channel_data, feature_lesson, lesson, pictures, session, shell, widgets
+from ui import arithmetic, channel_data, feature_lesson, jobs, lesson, pictures, session, shell, widgets
 from ui.channel_data import Collected
-from ui.channel_jobs import Job, Work, jobs
 from ui.instruments import channel as instruments
+from ui.jobs import Job, Work
 from ui.text import plain
 
 N_PATCHES = 8
@@ -158,7 +157,7 @@ def notes(found: ChannelTrials) -> str:
 
 def ensure(slot: str, key: tuple[Any, ...], work: Work, words: str) -> Any | None:
     """The job's result, or None where it runs, was stopped or failed, which the page says; words: what it counts."""
-    mine = jobs()
+    mine = jobs.mine()
     kept = mine.kept(slot)
     if kept is not None and kept[0] == key:
         return kept[1]
@@ -175,7 +174,7 @@ def outcome(slot: str, job: Job, again: Any, words: str) -> Any | None:
     if job.state == "done":
         return job.result
     if job.is_active:
-        watch(slot, words)
+        jobs.watch(slot, words, key=f"cl_channel_stop_{slot}")
         return None
     if job.state == "failed":
         st.error(plain(job.message), icon=":material/error:")
@@ -183,25 +182,6 @@ def outcome(slot: str, job: Job, again: Any, words: str) -> Any | None:
         st.info("Cancelled. Nothing was changed.", icon=":material/stop_circle:")
     st.button("Start it again", key=f"cl_channel_again_{slot}", on_click=again, icon=":material/play_arrow:")
     return None
-
-
-@st.fragment(run_every=0.3)
-def watch(slot: str, words: str, draw: Callable[[Any], None] | None = None) -> None:
-    """A bar that follows a job, what `draw` shows of it already, and the whole page once more when it has ended."""
-    job = jobs().job(slot)
-    if job is None or not job.is_active:
-        st.rerun()
-    assert job is not None
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        if job.state == "waiting":
-            st.progress(0.0, text="Waiting for another visitor's run to end", width=360)
-        else:
-            counted = f": {job.done} of {job.total}" if job.total else ""
-            st.progress(job.done / job.total if job.total else 0.0, text=f"{words}{counted}", width=360)
-        name = f"cl_channel_stop_{slot}"
-        st.button("Cancel", key=name, on_click=jobs().stop, args=(slot,), icon=":material/close:")
-    if draw is not None and job.detail is not None:
-        draw(job.detail)
 
 
 def surveyed(bench: widgets.Bench, layer: cc.Operation) -> Collected | None:

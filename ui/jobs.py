@@ -1,11 +1,13 @@
-"""Long work beside the page: a thread of its own, its progress on the page, and a button that stops it."""
+"""Work that lasts longer than a click: a thread for each, which tells how far it is, can be stopped, and ends with the
+session. No thread of it calls Streamlit."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import streamlit as st
 
@@ -14,40 +16,156 @@ from ui import cached
 from ui.text import plain
 
 T = TypeVar("T")
+State = Literal["waiting", "running", "done", "stopped", "failed"]
 Progress = Callable[[int, int], None]
 ShouldStop = Callable[[], bool]
 
-_JOBS = "cl_jobs"
-_KEPT = 12  # finished jobs that a session still shows without asking again
+_log = logging.getLogger(__name__)
+# Long work of all visitors together: a core stays free for those who click.
+_PLACES = threading.BoundedSemaphore(1)
+_PATIENCE = 0.1  # seconds between looks at whether to stop while waiting for a place
+_KEPT = 16  # slots whose finished jobs a session still shows without asking again
 
 
-class _Cancelled(BaseException):
-    """Not an Exception: another visitor who waits for the same value then computes it, see `cached.SharedCache`."""
+class Stopped(BaseException):
+    """The visitor stopped it. No Exception, so that a shared cache hands the work to the next who wants it."""
 
 
-@dataclass(eq=False)
-class _Job:
-    """One piece of work; written by its thread alone, but for `stop`."""
+@dataclass
+class Job:
+    """One piece of work: what it is about, how far it is, and what came out. Read and written under `lock`."""
 
-    stop: threading.Event = field(default_factory=threading.Event)
-    finished: threading.Event = field(default_factory=threading.Event)
+    key: Hashable
+    state: State = "waiting"
     done: int = 0
     total: int = 0
-    value: Any = None
-    error: str = ""
+    detail: Any = None
+    result: Any = None
+    message: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    thread: threading.Thread | None = None
 
-    def work(self, make: Callable[[], Any]) -> None:
+    @property
+    def is_active(self) -> bool:
+        return self.state in ("waiting", "running")
+
+    def progress(self, done: int, total: int, detail: Any = None) -> None:
+        """Tell how far it is; `detail` is what can be shown of it already."""
+        with self.lock:
+            self.done, self.total, self.detail = done, total, detail
+
+    def check(self) -> None:
+        """Raise Stopped where the visitor stopped it."""
+        if self.stop.is_set():
+            raise Stopped
+
+
+Work = Callable[[Job], Any]
+
+
+class Jobs:
+    """A visitor's jobs: at most one in each slot, and what the last one that finished there made."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[Hashable, Job] = {}
+        self._kept: dict[Hashable, tuple[Hashable, Any]] = {}
+        self._closed = False
+
+    def job(self, slot: Hashable) -> Job | None:
+        """The slot's last job."""
+        with self._lock:
+            return self._jobs.get(slot)
+
+    def kept(self, slot: Hashable) -> tuple[Hashable, Any] | None:
+        """Key and result of the last job that finished in the slot, whatever was started and stopped since."""
+        with self._lock:
+            return self._kept.get(slot)
+
+    def start(self, slot: Hashable, key: Hashable, work: Work, *, heavy: bool = False) -> Job:
+        """Begin a job, and stop the one that runs in this slot; the same key while it runs is the same job.
+
+        heavy: it waits until no other visitor's heavy job runs.
+        """
+        with self._lock:
+            running = self._jobs.pop(slot, None)
+            if running is not None and running.is_active:
+                if running.key == key and not running.stop.is_set():
+                    self._jobs[slot] = running
+                    return running
+                running.stop.set()
+            job = Job(key)
+            if self._closed:
+                job.state = "stopped"
+                return job
+            self._make_room()
+            self._jobs[slot] = job
+            job.thread = threading.Thread(target=self._run, args=(slot, job, work, heavy), daemon=True, name="job")
+        job.thread.start()
+        return job
+
+    def _make_room(self) -> None:
+        """Let the oldest finished jobs go, with what they made."""
+        finished = [slot for slot, job in self._jobs.items() if not job.is_active]
+        for slot in finished[: max(0, len(self._jobs) - _KEPT + 1)]:
+            del self._jobs[slot]
+            self._kept.pop(slot, None)
+
+    def stop(self, slot: Hashable) -> None:
+        """Ask the slot's job to end; what was kept before stays."""
+        with self._lock:
+            job = self._jobs.get(slot)
+        if job is not None:
+            job.stop.set()
+
+    def forget(self, slot: Hashable) -> None:
+        """Drop a job that came to nothing, so that it can be asked for again."""
+        with self._lock:
+            job = self._jobs.get(slot)
+            if job is not None and not job.is_active:
+                del self._jobs[slot]
+
+    def close(self) -> None:
+        """The visitor has left: everything ends."""
+        with self._lock:
+            self._closed = True
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            job.stop.set()
+
+    def _run(self, slot: Hashable, job: Job, work: Work, heavy: bool) -> None:
         try:
-            self.value = make()
-        except _Cancelled:
-            pass
+            if heavy:
+                while not _PLACES.acquire(timeout=_PATIENCE):
+                    job.check()
+            try:
+                job.check()
+                job.state = "running"
+                result = work(job)
+                job.check()
+            finally:
+                if heavy:
+                    _PLACES.release()
+        except Stopped:
+            job.state = "stopped"
         except cc.ConvLensError as error:
-            self.error = str(error)
-        finally:
-            self.finished.set()
+            job.message, job.state = str(error), "failed"
+        except Exception:
+            # In a thread nobody is there to catch it: the log keeps the traceback, and the visitor is told.
+            _log.exception("The job %s broke off", slot)
+            job.message, job.state = "The computation broke off; the server's log says why.", "failed"
+        else:
+            with self._lock:
+                if self._jobs.get(slot) is job:
+                    self._kept[slot] = (job.key, result)
+            job.result, job.state = result, "done"
 
-    def progress(self, done: int, total: int) -> None:
-        self.done, self.total = done, total
+
+@st.cache_resource(scope="session", on_release=Jobs.close, show_spinner=False)
+def mine() -> Jobs:
+    """This visitor's jobs; when the session ends, they are stopped."""
+    return Jobs()
 
 
 def run(
@@ -66,55 +184,63 @@ def run(
     `work(on_progress, should_stop)` runs in its own thread, so the page stays alive; it returns None when it was
     stopped. The value is shared between visitors under (kind, *key). label: what is going on; unit: what is counted.
     """
-    jobs: dict[tuple[Hashable, ...], _Job] = st.session_state.setdefault(_JOBS, {})
-    slot = (kind, *key)
-    job = jobs.get(slot)
-    if job is not None and job.finished.is_set() and job.value is None:
-        if job.error:
-            st.error(plain(job.error), icon=":material/error:")
+    own, slot = mine(), (kind, *key)
+    kept = own.kept(slot)
+    if kept is not None:
+        return cast(T, kept[1])
+    job = own.job(slot)
+    if job is not None and job.is_active:
+        watch(slot, label, unit=f" {unit}", key=f"cl_job_{kind}_cancel")
+        return None
+    if job is not None:
+        if job.state == "failed":
+            st.error(plain(job.message), icon=":material/error:")
         else:
             st.caption("Cancelled; nothing was changed.")
-        del jobs[slot]
-        job = None
-    if job is None:
-        # The same key for every subject: the browser keeps the button.
-        st.button(button, key=f"cl_job_{kind}", icon=icon, on_click=_start, args=(jobs, slot, work, nbytes))
-        return None
-    if not job.finished.is_set():
-        _watch(job, kind, label, unit)
-        return None
-    return cast(T, job.value)
+        own.forget(slot)
+
+    def make(job: Job) -> T:
+        def whole() -> T:
+            value = work(job.progress, job.stop.is_set)
+            if value is None:
+                raise Stopped
+            job.check()
+            return value
+
+        return cached.memo(kind, key, whole, nbytes)
+
+    def start() -> None:
+        own.start(slot, key, make)
+
+    # The same key for every subject: the browser keeps the button.
+    st.button(button, key=f"cl_job_{kind}", icon=icon, on_click=start)
+    return None
 
 
 def result(kind: str, key: tuple[Hashable, ...]) -> Any:
     """What `run` would return, without drawing anything."""
-    job = st.session_state.get(_JOBS, {}).get((kind, *key))
-    return job.value if job is not None and job.finished.is_set() else None
+    kept = mine().kept((kind, *key))
+    return None if kept is None else kept[1]
 
 
-def _start(jobs: dict[tuple[Hashable, ...], _Job], slot: tuple[Hashable, ...], work: Any, nbytes: Any) -> None:
-    for old in [name for name, job in jobs.items() if job.finished.is_set()][: max(0, len(jobs) - _KEPT + 1)]:
-        del jobs[old]
-    job = jobs[slot] = _Job()
+@st.fragment(run_every=0.3)
+def watch(
+    slot: Hashable, words: str, *, key: str, unit: str = "", show: Callable[[Any], None] = lambda detail: None
+) -> None:
+    """A bar that follows a job, with a button that stops it; the whole page runs once more when it has ended.
 
-    def make() -> Any:
-        value = work(job.progress, job.stop.is_set)
-        if value is None or job.stop.is_set():
-            raise _Cancelled
-        return value
-
-    def shared() -> Any:
-        return cached.memo(str(slot[0]), slot[1:], make, nbytes)
-
-    threading.Thread(target=job.work, args=(shared,), name=f"convlens-{slot[0]}", daemon=True).start()
-
-
-@st.fragment(run_every=0.4)
-def _watch(job: _Job, kind: str, label: str, unit: str) -> None:
-    if job.finished.is_set():
+    words: what is going on; unit: what is counted; show: draws what the job tells of its result so far.
+    """
+    job = mine().job(slot)
+    if job is None or not job.is_active:
         st.rerun()
-    share = job.done / job.total if job.total else 0.0
-    counted = f": {job.done} of {job.total} {unit}" if job.total else ""
+    assert job is not None
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.progress(share, text=f"{label}{counted}", width=360)
-        st.button("Cancel", key=f"cl_job_{kind}_cancel", icon=":material/close:", on_click=job.stop.set)
+        if job.state == "waiting":
+            st.progress(0.0, text="Waiting for another visitor's run to end", width=360)
+        else:
+            counted = f": {job.done} of {job.total}{unit}" if job.total else ""
+            st.progress(min(1.0, job.done / job.total) if job.total else 0.0, text=f"{words}{counted}", width=360)
+        st.button("Cancel", key=key, on_click=mine().stop, args=(slot,), icon=":material/close:")
+    if job.detail is not None:
+        show(job.detail)
