@@ -1,4 +1,7 @@
-"""Small PNG charts of results: lines with a band, and a matrix, in the palette's colours, drawn with Pillow alone."""
+"""Small PNG charts of results: lines with a band, and a matrix, in the palette's colours, drawn with Pillow alone.
+
+Pillow's own font has neither a minus sign nor dashes, so that negative numbers keep the hyphen here.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,6 @@ from ..palette import COLOURS, DIVERGING_LIGHT, colourise
 _WIDTH, _HEIGHT, _MARGIN = 720, 400, (56, 76, 20, 52)  # margins: top, left, right, bottom
 _SCALE: Final = 2  # drawn twice as large, so that thin lines and small type stay sharp
 _CELL: Final = 64
-# Pillow's own font has no minus sign; its en dash is as wide.
-MINUS: Final = "–"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,7 @@ def matrix_chart(title: str, names: Sequence[str], matrix: NDArray[np.floating])
             colour = tuple(int(c) for c in painted[i, j])
             draw.rectangle([x, y, x + cell - _SCALE, y + cell - _SCALE], fill=colour)
             ink = "#000000" if sum(colour) > 380 else "#ffffff"
-            _text(draw, (x + cell / 2, y + cell / 2), f"{matrix[i, j]:.2f}".replace("-", MINUS), ink, "mm")
+            _text(draw, (x + cell / 2, y + cell / 2), f"{matrix[i, j]:.2f}", ink, "mm")
         else:
             draw.rectangle([x, y, x + cell - _SCALE, y + cell - _SCALE], outline=colours["line"])
     for i, name in enumerate(names):
@@ -120,7 +121,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", MINUS)
+    return f"{value:.3g}"
 
 
 def _png(image: Image.Image) -> bytes:
