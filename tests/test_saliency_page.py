@@ -66,11 +66,12 @@ def test_every_kind_of_network_gets_maps_or_a_sentence(model: str) -> None:
 
 
 def test_the_wall_holds_the_librarys_raw_maps_and_marks() -> None:
-    at = opened("squeezenet1_1", (60.0, 80.0), methods="gradcam,gradient_x_input", rival="3", score="probability")
     classifier = cached.classifier("squeezenet1_1")
     seen = cached.model_input(classifier, pictures.sample_picture("dog"))
     trace = cached.trace(classifier, seen)
-    target = (trace.top(1)[0].index, 3)
+    target = (trace.top(1)[0].index, trace.top(2)[1].index)
+    address = {"methods": "gradcam,gradient_x_input", "rival": str(target[1]), "score": "probability"}
+    at = opened("squeezenet1_1", (60.0, 80.0), "dog", **address)
     payload = wall(at)
     assert [tile["title"] for tile in payload["meta"]["tiles"]] == ["Grad-CAM", "Gradient × input"]
     for i, method in enumerate(("gradcam", "gradient_x_input")):

@@ -37,7 +37,7 @@ def laboratory(bench: Bench) -> None:
     with choices:
         asked = _asked(bench, target, layer)
         current = saliency_methods.chosen()
-        saliency_methods.chips(current)
+        saliency_methods.chips(bench, current, asked)
     label = _label(bench, asked)
     tiles, refused = saliency_methods.compute(bench, current, asked) if guess is not None else ([], {})
     with view:

@@ -104,7 +104,7 @@ def toggle(key: str) -> None:
     session.set("methods", None if tuple(now) == DEFAULT else ",".join(now))
 
 
-def chips(current: Sequence[str]) -> None:
+def chips(bench: Bench, current: Sequence[str], asked: Asked) -> None:
     """All methods by family; a click puts one on the wall or takes it off."""
     known = cards()
     with st.expander(f"Choose from {len(known)} methods", icon=":material/checklist:"):
@@ -117,7 +117,7 @@ def chips(current: Sequence[str]) -> None:
                             card.title,
                             key=f"cl_sal_chip_{key}",
                             type="primary" if key in current else "secondary",
-                            icon=":material/hourglass_top:" if card.is_dear else None,
+                            icon=None if is_cheap(bench, card, asked) else ":material/hourglass_top:",
                             help=f"{card.cost}. {card.warning}",
                             on_click=toggle,
                             args=(key,),
