@@ -91,6 +91,7 @@ def summarise(table: ResultTable) -> dict[str, Any]:
         "cells": [
             {"arm": cell.arm, "measure": cell.measure, "values": [_rounded(value) for value in cell.values]}
             for cell in table.cells
+            if cell.measure != "core_seconds"  # a time belongs to the machine, and to what else it did
         ],
         "curves": {arm: _curves(own) for arm, own in runs.items()},
     }
