@@ -203,8 +203,8 @@ register_experiment(
         ),
         expected=(
             "Four seeds with SGD: 94.6 ± 0.7 % standardised, 11.0 ± 1.3 % raw (largest loss 966 to 28,741); three "
-            "seeds raw with batch norm on the input: above 88 %. Adam hides the effect: its steps do not grow with "
-            "the gradient."
+            "seeds raw with batch norm on the input: 95.5 ± 0.7 %, and raw with Adam 90.6 ± 0.8 %: Adam hides the "
+            "effect, since its steps do not grow with the gradient."
         ),
         source="LeCun et al. 1998, Efficient backprop, section 4.3",
         arms=(
