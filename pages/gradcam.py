@@ -10,7 +10,8 @@ from cnn_core.pointing import point_at
 from cnn_core.saliency import Trial, on_trial
 from cnn_core.saliency.removal import Fill
 from ui import cached, lesson, session, shell, widgets
-from ui.instruments.gradcam import Depth, Guess, depth_strip, evidence_map
+from ui.instruments.gradcam import Depth, depth_strip, evidence_map
+from ui.instruments.place import Guess
 from ui.instruments.trial import comparison, trial_cards
 from ui.text import plain
 from ui.widgets import Bench
@@ -30,7 +31,6 @@ def others_link(methods: str | None, label: str) -> None:
 def ask(bench: Bench, layer: cc.Operation, target: int) -> tuple[dict[str, object], str, str]:
     """The method, score and rival that the visitor chose: options for `explain`, the method's title, its formula."""
     cards = {card.key: card for card in cc.saliency_methods()}
-    names = bench.classifier.class_names
     head = bench.classifier.network.linear_head()
     if head is None:
         refusal = f"CAM needs a head of global pooling and one linear layer; {bench.classifier.card.title} has another."
@@ -49,31 +49,9 @@ def ask(bench: Bench, layer: cc.Operation, target: int) -> tuple[dict[str, objec
         session.set("method", None)
         wanted = "gradcam"
     method = "gradcam" if wanted == "cam" and refusal else wanted
-    rival = session.get("rival")
-    if rival is not None and rival >= len(names):
-        st.info(f"This network has {len(names)} classes, numbered from 0; there is no class {rival} to compare with.")
-    if rival is not None and (rival >= len(names) or rival == target):
-        session.set("rival", None)
-        rival = None
-    top = [prediction.index for prediction in bench.trace.top(5)]
-    others = [index for index in [*top, *(i for i in range(len(names)) if i not in top)] if index != target]
-
-    def choose_rival() -> None:
-        session.set("rival", st.session_state.cl_gradcam_rival)
-
+    rival = widgets.wanted_rival(bench, target)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        st.session_state.cl_gradcam_rival = rival
-        st.selectbox(
-            "Rather than",
-            others,
-            index=None,
-            format_func=lambda index: names[index],
-            placeholder="Rather than … (no other class)",
-            key="cl_gradcam_rival",
-            on_change=choose_rival,
-            width=280,
-            label_visibility="collapsed",
-        )
+        widgets.rival_picker(bench, target, rival, key="cl_gradcam_rival")
         chosen_score = session.get("score")
         st.session_state.cl_gradcam_score = chosen_score
         with st.popover(f"{cards[method].title} · {SCORES[chosen_score].lower()}", icon=":material/tune:"):

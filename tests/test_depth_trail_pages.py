@@ -8,7 +8,7 @@ import pytest
 import cnn_core as cc
 from cnn_core.effective_field import EffectiveField
 from ui import cached, depth_lesson, pictures, session
-from ui.instruments.trail import Guess
+from ui.instruments.place import Guess
 
 from .test_pages import open_page, texts
 

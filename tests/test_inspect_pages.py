@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from cnn_core.decision import head_of, logit_ledger
 from ui import cached, pictures
 from ui.instruments.decision import CellGuess
-from ui.instruments.gradcam import Guess
+from ui.instruments.place import Guess
 
 from .test_pages import open_page, texts
 

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 import cnn_core as cc
 from cnn_core.marked_squares import mark_of_square
 from ui import cached, pictures, session
-from ui.instruments.gradcam import Guess
+from ui.instruments.place import Guess
 
 from .test_components import _unpack
 from .test_pages import open_page, texts

@@ -24,6 +24,7 @@ from ui.instruments.decision import (
 from ui.text import plain
 from ui.widgets import Bench
 
+MARGIN = "Choose a second class to take the margin apart: what speaks for the first rather than for the second."
 GUESSES = "cl_decision_guesses"
 GRID = 4  # squares a side that are greyed where a head mixes its cells: 16 forward passes
 
@@ -140,7 +141,8 @@ def open_part(bench: Bench, ledger: LogitLedger, cells: Cells, part: int) -> Non
 def laboratory(bench: Bench) -> None:
     """Everything that answers to a click on this page."""
     target = widgets.class_picker(bench)
-    rival = rival_picker(bench, target)
+    rival = widgets.wanted_rival(bench, target)
+    widgets.rival_picker(bench, target, rival, key="cl_decision_rival", words=MARGIN)
     network = bench.classifier.network
     head: Head = head_of(network)
     st.markdown(head.sentence)
@@ -152,33 +154,6 @@ def laboratory(bench: Bench) -> None:
     if ledger is not None:
         evidence(bench, head, ledger)
     softmax(bench, target)
-
-
-def rival_picker(bench: Bench, target: int) -> int | None:
-    """The class that the chosen one is compared with: the ledger is then the margin's; None for the logit alone."""
-    names = bench.classifier.class_names
-    rival: int | None = session.get("rival")
-    if rival is not None and rival >= len(names):
-        st.info(f"This network has {len(names)} classes, numbered from 0; there is no class {rival} to compare with.")
-    if rival is not None and (rival >= len(names) or rival == target):
-        session.set("rival", None)
-        rival = None
-    top = [prediction.index for prediction in bench.trace.top(5)]
-    others = [index for index in [*top, *(i for i in range(len(names)) if i not in top)] if index != target]
-    st.session_state.cl_decision_rival = rival
-    st.selectbox(
-        "Rather than",
-        others,
-        index=None,
-        format_func=lambda index: names[index],
-        placeholder="Rather than … (no other class)",
-        key="cl_decision_rival",
-        on_change=lambda: session.set("rival", st.session_state.cl_decision_rival),
-        width=320,
-        label_visibility="collapsed",
-        help="Choose a second class to take the margin apart: what speaks for the first rather than for the second.",
-    )
-    return rival
 
 
 def evidence(bench: Bench, head: Head, ledger: LogitLedger) -> None:

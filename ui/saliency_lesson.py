@@ -6,7 +6,7 @@ import streamlit as st
 
 import cnn_core as cc
 from ui import cached, saliency_layers, saliency_methods, saliency_trials, session, widgets
-from ui.instruments.gradcam import Guess
+from ui.instruments.place import Guess
 from ui.instruments.saliency import Tile, wall
 from ui.saliency_methods import Asked
 from ui.saliency_squares import answer
@@ -100,28 +100,9 @@ def _layer(bench: Bench) -> cc.Operation:
 
 def _asked(bench: Bench, target: int, layer: cc.Operation) -> Asked:
     """Class, rival and score; the fused layers of the address."""
-    names = bench.classifier.class_names
-    rival = session.get("rival")
-    if rival is not None and rival >= len(names):
-        st.info(f"This network has {len(names)} classes, numbered from 0; there is no class {rival} to compare with.")
-    if rival is not None and (rival >= len(names) or rival == target):
-        session.set("rival", None)
-        rival = None
-    top = [prediction.index for prediction in bench.trace.top(5)]
-    others = [index for index in [*top, *(i for i in range(len(names)) if i not in top)] if index != target]
+    rival = widgets.wanted_rival(bench, target)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        st.session_state.cl_sal_rival = rival
-        st.selectbox(
-            "Rather than",
-            others,
-            index=None,
-            format_func=lambda index: names[index],
-            placeholder="Rather than … (no other class)",
-            key="cl_sal_rival",
-            on_change=lambda: session.set("rival", st.session_state.cl_sal_rival),
-            width=280,
-            label_visibility="collapsed",
-        )
+        widgets.rival_picker(bench, target, rival, key="cl_sal_rival")
         st.session_state.cl_sal_score = session.get("score")
         st.segmented_control(
             "What the maps explain",

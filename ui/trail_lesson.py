@@ -11,6 +11,7 @@ import cnn_core as cc
 from cnn_core.trail_trial import CoveredUnit, TrailTrial, trail_trial
 from ui import arithmetic, cached, depth_lesson, feature_lesson, lesson, session, widgets
 from ui.instruments import trail as instrument
+from ui.instruments.place import Guess
 from ui.instruments.trial import Card, comparison
 from ui.text import plain
 
@@ -152,21 +153,21 @@ def subject_of(bench: widgets.Bench, start: Start) -> str:
     return f"{bench.classifier.key}:{bench.model_input.digest[:16]}:{start[0]}:{'.'.join(map(str, start[1]))}"
 
 
-def walk(bench: widgets.Bench, trail: cc.Trail, start: Start) -> instrument.Guess | None:
+def walk(bench: widgets.Bench, trail: cc.Trail, start: Start) -> Guess | None:
     """The trail itself; returns the guess, or None while it is awaited."""
     classifier, seen, trace = bench.classifier, bench.model_input, bench.trace
     text, subject = trail.to_text(), subject_of(bench, start)
-    guesses: dict[str, instrument.Guess] = st.session_state.setdefault(GUESSES, {})
+    guesses: dict[str, Guess] = st.session_state.setdefault(GUESSES, {})
     undo: list[str] = st.session_state.setdefault(_UNDO, [])
     if trail.turns:
-        guesses.setdefault(subject, instrument.Guess(None))  # who was sent another way has no default way to guess
+        guesses.setdefault(subject, Guess(None))  # who was sent another way has no default way to guess
 
     def act(message: dict[str, Any]) -> None:
         what = message["what"]
         if what == "skip":
-            guesses[subject] = instrument.Guess(None)
+            guesses[subject] = Guess(None)
         elif what == "guess":
-            guesses[subject] = instrument.Guess((float(message["row"]), float(message["column"])))
+            guesses[subject] = Guess((float(message["row"]), float(message["column"])))
         elif what == "undo" and undo:
             keep(bench, undo.pop())
         elif what == "again":
@@ -235,7 +236,7 @@ def power(value: float) -> str:
     return f"{mantissa} × 10{raised}"
 
 
-def trial(bench: widgets.Bench, trail: cc.Trail, guess: instrument.Guess) -> None:
+def trial(bench: widgets.Bench, trail: cc.Trail, guess: Guess) -> None:
     """Cover the end, the guessed place and random squares; the numbers decide."""
     words = first_words(bench, trail)
     with lesson.test("The test: do the pixels at its end matter?"):
@@ -330,7 +331,7 @@ def verdict(found: TrailTrial, words: str) -> str:
     )
 
 
-def answer(trail: cc.Trail, guess: instrument.Guess, side: int) -> None:
+def answer(trail: cc.Trail, guess: Guess, side: int) -> None:
     """Where it ends, against the guess."""
     if guess.position is None:
         return

@@ -217,6 +217,38 @@ def class_picker(bench: Bench, *, key: str = "target", label: str = "Class", n: 
     return chosen
 
 
+def wanted_rival(bench: Bench, target: int) -> int | None:
+    """The class that `target` is compared with, as the address says it; one that cannot be is said, and dropped."""
+    n = len(bench.classifier.class_names)
+    rival: int | None = session.get("rival")
+    if rival is not None and rival >= n:
+        st.info(f"This network has {n} classes, numbered from 0; there is no class {rival} to compare with.")
+    if rival is not None and (rival >= n or rival == target):
+        session.set("rival", None)
+        return None
+    return rival
+
+
+def rival_picker(bench: Bench, target: int, rival: int | None, *, key: str, words: str | None = None) -> None:
+    """Any other class to compare with, the likeliest first; kept as `rival`. words: what it is good for."""
+    names = bench.classifier.class_names
+    top = [prediction.index for prediction in bench.trace.top(5)]
+    others = [index for index in [*top, *(i for i in range(len(names)) if i not in top)] if index != target]
+    st.session_state[key] = rival
+    st.selectbox(
+        "Rather than",
+        others,
+        index=None,
+        format_func=lambda index: names[index],
+        placeholder="Rather than … (no other class)",
+        key=key,
+        on_change=lambda: session.set("rival", st.session_state[key]),
+        width=280,
+        label_visibility="collapsed",
+        help=words,
+    )
+
+
 def share(probability: float) -> str:
     """A probability in two digits, for a label: ".72", "1.00", "< .01"."""
     if probability < 0.005:

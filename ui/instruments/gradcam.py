@@ -11,6 +11,7 @@ import streamlit as st
 import cnn_core as cc
 from cnn_core.saliency import Placement
 from ui.components import mount, pack
+from ui.instruments.place import Guess, take_guess
 
 UNITS = {
     ("gradcam", "logit"): "logits for each cell",
@@ -20,13 +21,6 @@ UNITS = {
     ("cam", "centred"): "logits (above the mean logit)",
     ("cam", "probability"): "probability, to first order",
 }
-
-
-@dataclass(frozen=True)
-class Guess:
-    """Where a visitor pointed, in input pixels (row, column); None where they chose to see the map without a guess."""
-
-    position: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -77,22 +71,7 @@ def evidence_map(
     }
 
     def guessed() -> None:
-        message = st.session_state[key].get("guess")
-        height, width = signed.input_size
-        # What comes from a browser may be anything.
-        if not isinstance(message, dict) or message.get("subject") != subject:
-            return
-        if message.get("skip") is True:
-            on_guess(Guess(None))
-            return
-        row, column = message.get("row"), message.get("column")
-        if (
-            isinstance(row, int | float)
-            and isinstance(column, int | float)
-            and 0 <= row <= height
-            and 0 <= column <= width
-        ):
-            on_guess(Guess((float(row), float(column))))
+        take_guess(st.session_state[key].get("guess"), subject, signed.input_size, on_guess)
 
     mount("gradcam", key=key, data=pack(meta, rgb=signed.shown_rgb, values=signed.values), triggers={"guess": guessed})
 

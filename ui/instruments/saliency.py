@@ -13,7 +13,7 @@ import cnn_core as cc
 from cnn_core.saliency import Placement
 from cnn_core.saliency.maps import judge
 from ui.components import mount, pack
-from ui.instruments.gradcam import Guess
+from ui.instruments.place import Guess, take_guess
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,24 +63,9 @@ def wall(
         "opened": placement[1],
         "tiles": [_tile(tile) for tile in shown],
     }
-    height, width = target.input_size
 
     def guessed() -> None:
-        message = st.session_state[key].get("guess")
-        # What comes from a browser may be anything.
-        if not isinstance(message, dict) or message.get("subject") != subject:
-            return
-        if message.get("skip") is True:
-            on_guess(Guess(None))
-            return
-        row, column = message.get("row"), message.get("column")
-        if (
-            isinstance(row, int | float)
-            and isinstance(column, int | float)
-            and 0 <= row <= height
-            and 0 <= column <= width
-        ):
-            on_guess(Guess((float(row), float(column))))
+        take_guess(st.session_state[key].get("guess"), subject, target.input_size, on_guess)
 
     def placed() -> None:
         message = st.session_state[key].get("place")

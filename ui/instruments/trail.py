@@ -18,17 +18,11 @@ from cnn_core.receptive_field import receptive_fields
 from cnn_core.trail import TrailStep
 from ui.components import mount, pack
 from ui.instruments.featuremaps import shrink
+from ui.instruments.place import Guess
 
 _MAP_SIDE = 32  # cells of a step's small map
 _THUMB_SIDE = 28
 _COLOURS = ("red", "green", "blue")
-
-
-@dataclass(frozen=True)
-class Guess:
-    """Where a visitor thinks the trail ends, in input pixels (row, column); None where they looked without guessing."""
-
-    position: tuple[float, float] | None
 
 
 @dataclass(frozen=True, eq=False)
