@@ -86,7 +86,7 @@ class Jobs:
     def start(self, slot: Hashable, key: Hashable, work: Work, *, heavy: bool = False) -> Job:
         """Begin a job, and stop the one that runs in this slot; the same key while it runs is the same job.
 
-        heavy: it waits until no other visitor's heavy job runs.
+        heavy: it waits until no other heavy job of any visitor runs.
         """
         with self._lock:
             running = self._jobs.pop(slot, None)
@@ -210,7 +210,7 @@ def run(
         return cached.memo(kind, key, whole, nbytes)
 
     def start() -> None:
-        own.start(slot, key, make)
+        own.start(slot, key, make, heavy=True)
 
     # The same key for every subject: the browser keeps the button.
     st.button(button, key=f"cl_job_{kind}", icon=icon, on_click=start)
@@ -237,7 +237,7 @@ def watch(
     assert job is not None
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         if job.state == "waiting":
-            st.progress(0.0, text="Waiting for another visitor's run to end", width=360)
+            st.progress(0.0, text="Waiting for another long run to end", width=360)
         else:
             counted = f": {job.done} of {job.total}{unit}" if job.total else ""
             st.progress(min(1.0, job.done / job.total) if job.total else 0.0, text=f"{words}{counted}", width=360)
