@@ -69,6 +69,7 @@ def test_batch_norm_learns_where_the_plain_network_does_not(say: Say) -> None:
     assert statistics.fmean(accuracies(without)) < 0.40 and min(accuracies(with_bn)) > 0.90
 
 
+@pytest.mark.long
 def test_raw_pixels_stop_sgd_and_not_adam(say: Say) -> None:
     standardised, raw, raw_bn, adam_raw = (
         runs("input_normalisation", arm) for arm in ("standardised", "raw", "raw_bn", "adam_raw")
@@ -84,6 +85,7 @@ def test_raw_pixels_stop_sgd_and_not_adam(say: Say) -> None:
     assert largest > 100
 
 
+@pytest.mark.long
 def test_augmentation_adds_six_points_on_digits_and_none_on_clothing(say: Say) -> None:
     plain, augmented, clothes, clothes_augmented = (
         accuracies(runs("augmentation", arm)) for arm in ("small", "small_augmented", "fashion", "fashion_augmented")
@@ -95,6 +97,7 @@ def test_augmentation_adds_six_points_on_digits_and_none_on_clothing(say: Say) -
     assert statistics.fmean(clothes_augmented) - statistics.fmean(clothes) < 0.02
 
 
+@pytest.mark.long
 def test_the_deep_plain_network_does_not_even_fit_its_training_pictures(say: Say) -> None:
     # batches of 32 for 64 halve the time and keep the margin
     plain, residual = (
