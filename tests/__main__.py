@@ -18,9 +18,8 @@ def main(arguments: list[str]) -> int:
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
-        # Two at a time: a file stays with one worker, so that what it loads is loaded once. Browser tests go first: by
-        # default the files with the fewest tests come last, and these hold the longest ones.
-        ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *arguments],
+        # Two at a time: a file stays with one worker, so that what it loads is loaded once.
+        ["pytest", "-n", "2", "--dist", "loadfile", *arguments],
     ]
     for check in checks:
         print("$", " ".join(check), flush=True)

@@ -42,6 +42,7 @@ def mlps() -> list[cc.TrainingRun]:
     return runs("three_machines", "mlp")
 
 
+@pytest.mark.long
 def test_the_cnn_survives_a_shift_and_the_mlp_does_not(mlps: list[cc.TrainingRun], say: Say) -> None:
     # four of the five passes are enough for the margin, and save a fifth of the time
     cnns = runs("three_machines", "cnn", steps=250)
@@ -57,12 +58,14 @@ def test_the_cnn_survives_a_shift_and_the_mlp_does_not(mlps: list[cc.TrainingRun
         )
 
 
+@pytest.mark.long
 def test_the_mlp_does_not_mind_shuffled_pixels(mlps: list[cc.TrainingRun], say: Say) -> None:
     shuffled = runs("three_machines", "mlp_shuffled")
     say(told("MLP:", accuracies(mlps)) + ", " + told("pixels shuffled:", accuracies(shuffled)))
     assert statistics.fmean(accuracies(mlps)) - statistics.fmean(accuracies(shuffled)) <= 0.01
 
 
+@pytest.mark.long
 def test_batch_norm_learns_where_the_plain_network_does_not(say: Say) -> None:
     without, with_bn = (runs("batch_norm", arm) for arm in ("plain_0.03", "bn_0.03"))
     say(told("learning rate 0.03: without", accuracies(without)) + ", " + told("with batch norm", accuracies(with_bn)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -82,6 +84,15 @@ def link(page: Page) -> tuple[Change, ...]:
     return from_text(text or "")
 
 
+def wait_for_link(page: Page, holds: Callable[[tuple[Change, ...]], bool]) -> tuple[Change, ...]:
+    """The address's changes once they are so: an upload, or a click, reaches the server a moment later."""
+    deadline = time.monotonic() + 15
+    while not holds(found := link(page)):
+        assert time.monotonic() < deadline, found
+        page.wait_for_timeout(50)
+    return found
+
+
 def test_all_four_kinds_undo_redo_remove_and_the_link(new_page: NewPage) -> None:
     page = new_page("interventions")
     classifier, trace = model()
@@ -104,7 +115,7 @@ def test_all_four_kinds_undo_redo_remove_and_the_link(new_page: NewPage) -> None
     assert frames(page).sent == 0
     wall.get_by_role("button", name=f"Switch off channel {strongest}").click()
     settled(page)
-    assert link(page) == (SwitchOff(LAST, (strongest,)),)
+    wait_for_link(page, lambda found: found == (SwitchOff(LAST, (strongest,)),))
     # The answer comes after the guess, and not before.
     expect(face(page, "outcome")).to_have_count(0)
     page.get_by_role("button", name="It falls").click()
@@ -153,7 +164,7 @@ def test_all_four_kinds_undo_redo_remove_and_the_link(new_page: NewPage) -> None
     kernel = -weights[longest]
     kernel[1, 1] = -1.25
     edit = EditKernel("features.0.0", (0, longest), kernel)
-    edited = link(page)[1]
+    edited = wait_for_link(page, lambda found: len(found) >= 2)[1]
     assert isinstance(edited, EditKernel) and edited.index == (0, longest)
     # The page shows five digits; a number that was not typed is sent as it was.
     np.testing.assert_array_equal(np.float32(edited.values), kernel)
@@ -188,14 +199,15 @@ def test_all_four_kinds_undo_redo_remove_and_the_link(new_page: NewPage) -> None
         SwitchOff(LAST, (strongest,)), edit, SabotagePreprocessing("bgr", cc.load_image(SAMPLES / "panda.jpg"))
     )
     shows(page, swapped, 388)
-    assert [type(c).__name__ for c in link(page)] == ["SwitchOff", "EditKernel", "SabotagePreprocessing"]
+    kinds = ["SwitchOff", "EditKernel", "SabotagePreprocessing"]
+    wait_for_link(page, lambda found: [type(change).__name__ for change in found] == kinds)
 
     # Undo twice, redo twice; a link in another window; reset, and the first logits bit for bit.
     for _ in range(2):
         page.get_by_role("button", name="Undo").click()
         settled(page)
     shows(page, three, 388)
-    assert link(page) == (SwitchOff(LAST, (strongest,)), edited, blur)
+    wait_for_link(page, lambda found: found == (SwitchOff(LAST, (strongest,)), edited, blur))
     for _ in range(2):
         page.get_by_role("button", name="Redo").click()
         settled(page)
@@ -210,7 +222,7 @@ def test_all_four_kinds_undo_redo_remove_and_the_link(new_page: NewPage) -> None
     settled(page)
     expect(page.get_by_text("all 1,000 logits are the first ones")).to_be_visible()
     expect(face(page, "outcome")).to_have_count(0)
-    assert link(page) == ()
+    wait_for_link(page, lambda found: found == ())
     assert_no_complaints(page)
 
 
@@ -228,7 +240,7 @@ def test_layers_maps_files_and_hover(new_page: NewPage, tmp_path: Path) -> None:
     page.get_by_test_id("stPopoverButton").filter(has_text="File").click()
     page.locator('input[type="file"]').last.set_input_files(str(file))
     settled(page)
-    assert link(page) == changes
+    wait_for_link(page, lambda found: found == changes)
     page.keyboard.press("Escape")
     skip(page)
     found = made(*changes)
