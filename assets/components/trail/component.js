@@ -27,7 +27,9 @@ function walk(root, S, send) {
   find(".tl-start").hidden = true;
   root.dataset.waiting = meta.waiting ? "yes" : "no";
   S.picture ??= pictureCanvas(rgb);
-  if (S.subject !== meta.subject) Object.assign(S, { subject: meta.subject, at: 0, aim: null, lit: null });
+  // Drawn for the first time, or anew by the page: at the last turn that was taken, or at the start.
+  const turnedLast = Math.max(0, steps.findLastIndex((step) => step.turned));
+  if (S.subject !== meta.subject) Object.assign(S, { subject: meta.subject, at: turnedLast, aim: null, lit: null });
   if (S.turned !== undefined && meta.text !== S.text) S.at = S.turned;
   S.turned = undefined;
   S.text = meta.text;
