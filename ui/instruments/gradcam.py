@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 import cnn_core as cc
-from cnn_core.saliency import Placement
 from ui.components import mount, pack
 from ui.instruments.place import Guess, take_guess
+from ui.instruments.saliency import file_name, place_of
 
 UNITS = {
     ("gradcam", "logit"): "logits for each cell",
@@ -66,8 +65,8 @@ def evidence_map(
         "note": {"both": signed.note, "positive": kept.note},
         "field": [float(side) for side in field.size],
         "everything": bool(field.sees_everything),
-        "place": {**_place(signed.placement), "shift": [round(float(s), 4) for s in shift]},
-        "file": _file_name(signed),
+        "place": {**place_of(signed.placement), "shift": [round(float(s), 4) for s in shift]},
+        "file": file_name(signed),
     }
 
     def guessed() -> None:
@@ -84,7 +83,7 @@ def depth_strip(depths: Sequence[Depth], current: str, *, key: str, on_open: Cal
             "title": f"{depth.operation.name} · {depth.operation.short_title}",
             "empty": depth.saliency.is_empty,
             "note": depth.saliency.note,
-            "place": _place(depth.saliency.placement),
+            "place": place_of(depth.saliency.placement),
             "current": depth.operation.name == current,
         }
         for depth in depths
@@ -105,16 +104,3 @@ def depth_strip(depths: Sequence[Depth], current: str, *, key: str, on_open: Cal
         ),
         triggers={"open": opened},
     )
-
-
-def _place(placement: Placement) -> dict[str, list[float]]:
-    return {
-        "offset": [float(v) for v in placement.offset],
-        "stride": [float(v) for v in placement.stride],
-        "size": [float(v) for v in placement.input_size],
-    }
-
-
-def _file_name(saliency: cc.SaliencyMap) -> str:
-    words = f"{saliency.method}_{saliency.target.label}_{saliency.layer or 'input'}"
-    return re.sub(r"[^A-Za-z0-9.]+", "_", words).strip("_")[:80]
