@@ -171,3 +171,31 @@ function make(tag, className = "", text = "") {
   if (text !== "") element.textContent = text;
   return element;
 }
+
+/** Fractional cell at each pixel of a side; slide 0: at receptive fields' centres, 1: stretched from edge to edge. */
+function cellPositions(size, cells, inputSize, offset, stride, slide) {
+  return Float64Array.from({ length: size }, (_, i) => {
+    const aligned = (((i + 0.5) * inputSize) / size - offset) / stride;
+    const naive = ((i + 0.5) * cells) / size - 0.5;
+    return slide === 0 ? aligned : (1 - slide) * aligned + slide * naive;
+  });
+}
+
+/** The map at the picture's size: bilinear between cells (or the nearest cell), the outermost one kept beyond them. */
+function drawnMap(values, [h, w], [H, W], place, slide, smooth) {
+  const side = (axis, size, n) => cellPositions(size, n, place.size[axis], place.offset[axis], place.stride[axis], slide)
+    .map((p) => Math.max(0, Math.min(n - 1, smooth ? p : Math.round(p))));
+  const [ys, xs] = [side(0, H, h), side(1, W, w)];
+  const out = new Float32Array(H * W);
+  for (let y = 0; y < H; y++) {
+    const [top, v] = [Math.floor(ys[y]), ys[y] - Math.floor(ys[y])];
+    const below = Math.min(top + 1, h - 1);
+    for (let x = 0; x < W; x++) {
+      const [left, u] = [Math.floor(xs[x]), xs[x] - Math.floor(xs[x])];
+      const right = Math.min(left + 1, w - 1);
+      out[y * W + x] = (1 - v) * ((1 - u) * values[top * w + left] + u * values[top * w + right]) +
+        v * ((1 - u) * values[below * w + left] + u * values[below * w + right]);
+    }
+  }
+  return out;
+}

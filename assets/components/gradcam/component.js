@@ -24,33 +24,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 // ---------------------------------------------------------------------------------------------------- the numbers
 
-/** Fractional cell at each pixel of a side: at receptive fields' centres, or stretched from edge to edge. */
-function cellPositions(size, cells, inputSize, offset, stride, aligned) {
-  return Float64Array.from({ length: size }, (_, i) =>
-    aligned ? (((i + 0.5) * inputSize) / size - offset) / stride : ((i + 0.5) * cells) / size - 0.5
-  );
-}
-
-/** The map at the picture's size: bilinear between cells, the nearest cell beyond the outermost (or everywhere, for "cells"). */
-function spread(values, [h, w], [H, W], place, aligned, smooth) {
-  const [rows, columns] = [cellPositions(H, h, place.size[0], place.offset[0], place.stride[0], aligned),
-    cellPositions(W, w, place.size[1], place.offset[1], place.stride[1], aligned)];
-  const clampAll = (list, n) => list.map((p) => Math.max(0, Math.min(n - 1, smooth ? p : Math.round(p))));
-  const [ys, xs] = [clampAll(rows, h), clampAll(columns, w)];
-  const out = new Float32Array(H * W);
-  for (let y = 0; y < H; y++) {
-    const [top, v] = [Math.floor(ys[y]), ys[y] - Math.floor(ys[y])];
-    const below = Math.min(top + 1, h - 1);
-    for (let x = 0; x < W; x++) {
-      const [left, u] = [Math.floor(xs[x]), xs[x] - Math.floor(xs[x])];
-      const right = Math.min(left + 1, w - 1);
-      out[y * W + x] = (1 - v) * ((1 - u) * values[top * w + left] + u * values[top * w + right]) +
-        v * ((1 - u) * values[below * w + left] + u * values[below * w + right]);
-    }
-  }
-  return out;
-}
-
 /** Picture and evidence mixed: a value's share of the limit is its colour, and its opacity as a share of `opacity`. */
 function mix(rgb, [H, W], map, limit, signed, opacity, threshold, mode) {
   const image = new ImageData(W, H);
@@ -103,7 +76,7 @@ function stage(root, S, send) {
 
   function paint() {
     const { signed, used, limit, empty } = numbers();
-    const spreadMap = empty ? null : spread(used, [h, w], size, place, S.place === "aligned", S.grain === "smooth");
+    const spreadMap = empty ? null : drawnMap(used, [h, w], size, place, S.place === "aligned" ? 0 : 1, S.grain === "smooth");
     S.mixed = mix(rgb.data, size, spreadMap, limit, signed, S.opacity, S.threshold, S.theme.mode);
     S.overlay = canvasOf(S.mixed);
     S.picture ??= canvasOf(mix(rgb.data, size, null, 0, false, 0, 0, S.theme.mode));
@@ -344,7 +317,7 @@ function strip(root, S, send) {
   holder.replaceChildren(...meta.layers.map((layer, i) => {
     const values = S.payload[`map${i}`];
     const used = positive(values.data);
-    const map = layer.empty ? null : spread(used, values.shape, size, layer.place, true, true);
+    const map = layer.empty ? null : drawnMap(used, values.shape, size, layer.place, 0, true);
     const button = make("button");
     button.type = "button";
     button.setAttribute("aria-pressed", String(layer.current));
