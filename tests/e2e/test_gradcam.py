@@ -38,7 +38,8 @@ def seen(page: Page) -> Locator:
 
 
 def overlay(page: Page) -> Locator:
-    return page.locator(".gc-map canvas")
+    # After the guess the page may hold the old copy of the instrument for a moment: that one still waits.
+    return page.locator('.gc[data-waiting="no"] .gc-map canvas')
 
 
 def skip_guess(page: Page) -> None:
