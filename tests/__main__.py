@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,23 +11,37 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
+_LAST_FAILED = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
+# More than this is no matter of a machine that was short of time.
+_MOST_AGAIN = 4
+
+
 def main(arguments: list[str]) -> int:
     from tests import browser
 
     environment = {**os.environ, "CONVLENS_CHROMIUM": browser.ensure()}
-    checks = [
-        ["ruff", "check", "."],
-        ["ruff", "format", "--check", "."],
-        ["mypy"],
-        # Two at a time: a file stays with one worker, so that what it loads is loaded once.
-        ["pytest", "-n", "2", "--dist", "loadfile", *arguments],
-    ]
-    for check in checks:
+
+    def run(*check: str) -> int:
         print("$", " ".join(check), flush=True)
-        code = subprocess.run([sys.executable, "-m", *check], cwd=ROOT, env=environment, check=False).returncode
-        if code:
+        return subprocess.run([sys.executable, "-m", *check], cwd=ROOT, env=environment, check=False).returncode
+
+    for check in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
+        if code := run(*check):
             return code
-    return 0
+    # Two at a time: a file stays with one worker, so that what it loads is loaded once.
+    code = run("pytest", "-n", "2", "--dist", "loadfile", "--cache-clear", *arguments)
+    if code == 1 and (again := _browser_tests_that_failed()):
+        # Two browsers and two servers share the machine's cores: what fails then must pass with the machine to itself.
+        print(f"Failed beside other tests, run once more alone: {', '.join(again)}", flush=True)
+        return run("pytest", *again)
+    return code
+
+
+def _browser_tests_that_failed() -> list[str]:
+    """Those that failed, where they are few and all of them drive a browser; else none."""
+    failed = list(json.loads(_LAST_FAILED.read_text()))
+    few = len(failed) <= _MOST_AGAIN
+    return failed if few and all(name.startswith("tests/e2e/") and "::" in name for name in failed) else []
 
 
 if __name__ == "__main__":
