@@ -83,10 +83,11 @@ class Jobs:
         with self._lock:
             return self._kept.get(slot)
 
-    def start(self, slot: Hashable, key: Hashable, work: Work, *, heavy: bool = False) -> Job:
+    def start(self, slot: Hashable, key: Hashable, work: Work, *, heavy: bool = False, keeps_part: bool = False) -> Job:
         """Begin a job, and stop the one that runs in this slot; the same key while it runs is the same job.
 
-        heavy: it waits until no other heavy job of any visitor runs.
+        heavy: it waits until no other heavy job of any visitor runs. keeps_part: what the work returns after it was
+        stopped is a result, too.
         """
         with self._lock:
             running = self._jobs.pop(slot, None)
@@ -101,7 +102,9 @@ class Jobs:
                 return job
             self._make_room()
             self._jobs[slot] = job
-            job.thread = threading.Thread(target=self._run, args=(slot, job, work, heavy), daemon=True, name="job")
+            job.thread = threading.Thread(
+                target=self._run, args=(slot, job, work, heavy, keeps_part), daemon=True, name="job"
+            )
         job.thread.start()
         return job
 
@@ -134,7 +137,7 @@ class Jobs:
         for job in jobs:
             job.stop.set()
 
-    def _run(self, slot: Hashable, job: Job, work: Work, heavy: bool) -> None:
+    def _run(self, slot: Hashable, job: Job, work: Work, heavy: bool, keeps_part: bool) -> None:
         try:
             if heavy:
                 while not _PLACES.acquire(timeout=_PATIENCE):
@@ -143,7 +146,8 @@ class Jobs:
                 job.check()
                 job.state = "running"
                 result = work(job)
-                job.check()
+                if not keeps_part:
+                    job.check()
             finally:
                 if heavy:
                     _PLACES.release()
