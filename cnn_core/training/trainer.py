@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import InvalidOption, quote
 from .augmentation import augment, augmentation
+from .dropout import Dropouts
 from .experiment import Arm, ClassicRecipe, Experiment
 from .experiments import experiment_of
 from .measuring import accuracy, activation_statistics, to_tensor
@@ -190,6 +191,7 @@ def _learn(
         batches = _Batches(recipe, origin.seed, pictures)
         clock = _Clock(0.0, 0.0) if earlier is None else _Clock(earlier.seconds, earlier.cpu_seconds)
         norms = _NormReader(module)
+        dropouts = Dropouts(module, origin.seed)
         state: State = "finished"
         note = ""
         while len(steps) < recipe.steps:
@@ -199,6 +201,7 @@ def _learn(
             number = len(steps)
             with clock:
                 batch, labels = batches[number]
+                dropouts.begin(number)
                 loss = F.cross_entropy(module(batch), labels)
                 gradients = torch.autograd.grad(loss, parameters)
                 gradient_norms = norms.read(gradients)
