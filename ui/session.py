@@ -71,6 +71,20 @@ def _one_of(*names: str) -> Callable[[str], str]:
     return parse
 
 
+def _arms(text: str) -> str:
+    """Keys of an experiment's arms with commas between; whether they exist, the page finds out."""
+    if not re.fullmatch(r"[a-z0-9_.]{1,40}(,[a-z0-9_.]{1,40}){0,23}", text):
+        raise ValueError(text)
+    return text
+
+
+def _recipe(text: str) -> str:
+    """Settings of a training run that differ from the declared ones: "learning_rate~0.1,steps~200"."""
+    if not re.fullmatch(r"[a-z_]{1,20}~[a-z0-9_.+-]{1,20}(,[a-z_]{1,20}~[a-z0-9_.+-]{1,20}){0,11}", text):
+        raise ValueError(text)
+    return text
+
+
 def _line(text: str) -> str:
     """One line that the page itself reads strictly, so that it can say what is wrong with it."""
     if not text or len(text) > 1500 or not text.isprintable():
@@ -114,6 +128,10 @@ PARAMETERS: dict[str, Parameter] = {
     "changes": Parameter(_line),
     "tool": Parameter(_one_of("channels", "kernel", "picture", "preprocessing"), "channels"),
     "watch": Parameter(_key),
+    "section": Parameter(_key),
+    "arms": Parameter(_arms),
+    "runs": Parameter(_between(1, 5), 1),
+    "recipe": Parameter(_recipe),
 }
 
 _SEEN = "cl_address_seen"

@@ -69,11 +69,12 @@ class ResultTable:
             found = [self.cell(arm.key, key) for key in shown]
             n = max((cell.n for cell in found if cell is not None), default=0)
             if n:
-                table.append((arm.key, str(n), *(_words(cell) for cell in found)))
+                table.append((arm.key, str(n), *(words_of(cell) for cell in found)))
         return table
 
 
-def _words(cell: Cell | None) -> str:
+def words_of(cell: Cell | None) -> str:
+    """For people: mean ± standard deviation with its unit; a dash where there is no such number."""
     if cell is None:
         return "–"
     measure = MEASURES[cell.measure]
