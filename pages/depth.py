@@ -7,7 +7,7 @@ import streamlit as st
 from ui import depth_lesson, lesson, session, widgets
 
 lesson.header("Depth and receptive field", "How far one unit sees: what can reach it, what really does, and the proof.")
-session.bind("layer", "channel", "row", "column")
+session.bind("layer", "channel", "row", "column", "seed")
 bench = widgets.bench()
 
 

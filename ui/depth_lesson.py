@@ -239,8 +239,7 @@ def scramble_test(bench: widgets.Bench, layer: cc.Operation, index: tuple[int, .
         if chosen is None:
             st.caption("Guess, and the network is run again on the scrambled picture.")
             return
-        seeds: dict[str, int] = st.session_state.setdefault("cl_depth_seeds", {})
-        seed = seeds.get(subject, 0)
+        seed: int = session.get("seed")
         with st.spinner("Running the network on the scrambled pictures"):
             outside = _scrambled(bench, layer, index, "outside", seed)
             inside = _scrambled(bench, layer, index, "inside", seed)
@@ -250,10 +249,13 @@ def scramble_test(bench: widgets.Bench, layer: cc.Operation, index: tuple[int, .
         comparison(_cards(bench, outside, inside), key="cl_depth_cards", caption=_caption(outside, seed))
         st.markdown(_digits(outside, inside))
 
-        def again() -> None:
-            seeds[subject] = seed + 1
-
-        st.button("Scramble with other colours", key="cl_depth_again", icon=":material/casino:", on_click=again)
+        st.button(
+            "Scramble with other colours",
+            key="cl_depth_again",
+            icon=":material/casino:",
+            on_click=session.set,
+            args=("seed", (seed + 1) % 10_000),
+        )
 
 
 def _nothing_outside(bench: widgets.Bench) -> None:

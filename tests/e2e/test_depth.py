@@ -159,6 +159,7 @@ def test_the_proof_and_the_averages(new_page: NewPage) -> None:
         if seed == 0:
             page.get_by_role("button", name="Scramble with other colours").click()
             expect(page.get_by_text("Random colours of seed 1")).to_be_visible()
+            assert "seed=1" in page.url
             settled(page)
 
     page.get_by_role("button", name="Average the field over the samples").click()
