@@ -308,3 +308,33 @@ register_experiment(
         measures=("train_accuracy", "test_accuracy", "parameters", "core_seconds"),
     )
 )
+
+_LANDMARK: Final = Recipe(network="small_lenet", data="fashion", n_train=6_000, steps=940, learning_rate=2e-3)
+
+register_experiment(
+    Experiment(
+        key="landmarks",
+        title="Five landmark families on clothing",
+        question="Which of the five names most of 2,000 new pieces of clothing right, after the same training?",
+        compares=(
+            "A small LeNet, AlexNet, VGG, GoogLeNet and ResNet: same 6,000 pictures in the same order, same 940 steps "
+            "(ten passes), same optimiser and learning rate. What differs is the architecture, its size included."
+        ),
+        expected="",
+        source=(
+            "LeCun et al. 1998; Krizhevsky et al. 2012; Simonyan and Zisserman 2015; Szegedy et al. 2015; "
+            "He et al. 2016"
+        ),
+        arms=tuple(
+            Arm(key, title, replace(_LANDMARK, network=key))
+            for key, title in (
+                ("small_lenet", "Small LeNet"),
+                ("small_alexnet", "Small AlexNet"),
+                ("small_vgg", "Small VGG"),
+                ("small_googlenet", "Small GoogLeNet"),
+                ("small_resnet", "Small ResNet"),
+            )
+        ),
+        measures=_ALWAYS,
+    )
+)
