@@ -1,4 +1,4 @@
-"""The data sets that come with ConvLens, behind one registry, each split once and for all."""
+"""The data sets, behind one registry, each split once and for all: those that come along, drawn ones, a learner's own."""
 
 from __future__ import annotations
 
@@ -18,9 +18,18 @@ _SPLIT_SEED: Final = 123
 _N_TEST: Final = 2_000
 
 
+@dataclass(frozen=True)
+class Form:
+    """What a network has to fit: channels and side of the pictures, and how many classes there are."""
+
+    channels: int
+    side: int
+    classes: int
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Pictures uint8 (N, 28, 28), light strokes on black, and labels int64 (N,)."""
+    """Pictures uint8 (N, side, side) of greys or (N, side, side, 3) of colours, and labels int64 (N,)."""
 
     pictures: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -50,7 +59,7 @@ def load_fashion() -> tuple[Split, Split]:
 
 @dataclass(frozen=True)
 class DataSet:
-    """One data set: greys of 28 x 28 pixels, light on black."""
+    """One data set of square pictures."""
 
     key: str
     title: str
@@ -65,6 +74,14 @@ class DataSet:
     source: str
     load: Callable[[], tuple[Split, Split]]
     """The training part and the test part; use `load_data_set`, which reads the file once."""
+    channels: int = 1
+    """1 for greys, 3 for colours."""
+    light_on_black: bool = True
+    """Light strokes on black: a picture with a light border is inverted before a network of this data sees it."""
+
+    @property
+    def form(self) -> Form:
+        return Form(self.channels, self.side, len(self.class_names))
 
 
 _DATA_SETS: dict[str, DataSet] = {}
@@ -79,20 +96,38 @@ def register_data_set(data_set: DataSet) -> DataSet:
 
 
 def list_data_sets() -> tuple[DataSet, ...]:
-    """Every data set, in the order of the course."""
+    """Every data set that comes as a file, in the order of the course."""
     return tuple(_DATA_SETS.values())
 
 
 def data_set(key: str) -> DataSet:
-    """The data set of this key; InvalidOption, naming the valid ones, where there is none."""
+    """The data set of this key; InvalidOption, naming the valid ones, where there is none.
+
+    Beside those of `list_data_sets`: "cow_camel:<per cent>" (see `cow_camel`), and "own:<digest>", pictures that a
+    learner brought (see `own_data`).
+    """
+    if str(key).startswith("own:"):
+        from .own_data import own_data_set
+
+        return own_data_set(key)
+    if str(key).split(":")[0] == "cow_camel":
+        from .cow_camel import cow_camel_data_set
+
+        return cow_camel_data_set(key)
     if key not in _DATA_SETS:
-        raise InvalidOption(f"There is no data set {quote(key)}. {suggest(str(key), _DATA_SETS)}")
+        raise InvalidOption(f"There is no data set {quote(key)}. {suggest(str(key), (*_DATA_SETS, 'cow_camel'))}")
     return _DATA_SETS[key]
 
 
-@lru_cache(maxsize=4)
 def load_data_set(key: str) -> tuple[Split, Split]:
     """The training part and the test part of a data set, read once; all arrays are read-only."""
+    if str(key).startswith("own:"):
+        return data_set(key).load()  # never kept here: it goes with its owner
+    return _load_once(key)
+
+
+@lru_cache(maxsize=5)
+def _load_once(key: str) -> tuple[Split, Split]:
     parts = data_set(key).load()
     for part in parts:
         for array in (part.pictures, part.labels, part.indices):

@@ -27,9 +27,13 @@ class ActivationStatistics:
 
 
 def to_tensor(pictures: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
-    """Pictures uint8 (N, H, W) as the network sees them, float32 (N, 1, H, W): bit for bit as `preprocessing` does."""
-    mean, std = (torch.tensor(value, dtype=torch.float32) for value in (preprocessing.mean, preprocessing.std))
-    return torch.from_numpy(pictures.copy()).to(torch.float32).div_(255).sub_(mean).div_(std)[:, None]
+    """Pictures uint8 (N, H, W) of greys or (N, H, W, 3) of colours as the network sees them: float32 (N, C, H, W),
+    bit for bit as `preprocessing` does."""
+    mean, std = (
+        torch.tensor(value, dtype=torch.float32).view(-1, 1, 1) for value in (preprocessing.mean, preprocessing.std)
+    )
+    first = pictures[:, None] if pictures.ndim == 3 else pictures.transpose(0, 3, 1, 2)
+    return torch.from_numpy(np.array(first, order="C")).to(torch.float32).div_(255).sub_(mean).div_(std)
 
 
 def accuracy(module: nn.Module, pictures: Tensor, labels: Tensor) -> float:

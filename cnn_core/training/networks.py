@@ -11,12 +11,15 @@ import torch
 from torch import nn
 
 from ..errors import InvalidOption, quote, suggest
-from . import modules
+from . import landmark_modules, modules
+from .built import PREFIX
+from .data import Form, data_set
 from .seeds import derived_seed
 
 Scheme = Literal["torch", "he", "xavier"]
 DEPTHS: Final = (8, 20, 32, 44)
 
+_GREYS: Final = Form(1, 28, 10)
 _HE: Final = "He et al. 2016"
 _LENET: Final = "LeCun et al. 1998"
 
@@ -56,20 +59,33 @@ def list_networks() -> tuple[SmallNetwork, ...]:
     return tuple(_NETWORKS.values())
 
 
-def small_network(key: str) -> SmallNetwork:
-    """The network of this key; InvalidOption, with close keys, where there is none."""
+def small_network(key: str, data: str = "digits") -> SmallNetwork:
+    """The network of this key for a data set's pictures and classes; "build:..." is one that a learner built.
+
+    Raises InvalidOption, with close keys, where there is none, and for a network that reads other pictures.
+    """
+    form = data_set(data).form
+    if str(key).startswith(PREFIX):
+        from .built_modules import built_network
+
+        return built_network(key, form)
     if key not in _NETWORKS:
         raise InvalidOption(f"There is no small network {quote(key)}. {suggest(str(key), _NETWORKS)}")
+    if form != _GREYS:
+        raise InvalidOption(
+            f"{_NETWORKS[key].title} reads greys of {_GREYS.side} × {_GREYS.side} pixels and tells {_GREYS.classes} "
+            f"classes apart; {data_set(data).title} is another form. Build a network for it (build:conv16-relu-...)."
+        )
     return _NETWORKS[key]
 
 
-def fresh_network(key: str, seed: int) -> nn.Module:
+def fresh_network(key: str, seed: int, data: str = "digits") -> nn.Module:
     """The network with the first weights of a seed, in training mode, on the CPU.
 
     Each parameter is drawn by itself, from the seed and its name: a layer of one name and shape begins alike in every
     network of one scheme. Nothing global is drawn from.
     """
-    network = small_network(key)
+    network = small_network(key, data)
     with torch.device("meta"):  # shapes without values: torch would draw these from the global generator
         module = network.build()
     module.to_empty(device="cpu")
@@ -183,6 +199,17 @@ for _network in (
     ),
     SmallNetwork("big_cnn", "Big CNN with batch norm", modules.big_cnn, "torch", 2015, "after Ioffe and Szegedy 2015"),
     SmallNetwork("resnet7", "ResNet-7", modules.resnet7, "torch", 2015, _HE),
+    SmallNetwork("small_lenet", "Small LeNet", landmark_modules.small_lenet, "torch", 1998, _LENET),
+    SmallNetwork(
+        "small_alexnet", "Small AlexNet", landmark_modules.small_alexnet, "he", 2012, "Krizhevsky et al. 2012"
+    ),
+    SmallNetwork("small_vgg", "Small VGG", landmark_modules.small_vgg, "he", 2014, "Simonyan and Zisserman 2015"),
+    SmallNetwork(
+        "small_googlenet", "Small GoogLeNet", landmark_modules.small_googlenet, "he", 2014, "Szegedy et al. 2015"
+    ),
+    SmallNetwork(
+        "small_resnet", "Small ResNet", landmark_modules.small_resnet, "he", 2015, _HE, modules.start_as_identity
+    ),
     *(
         SmallNetwork(
             f"plain_{depth}",

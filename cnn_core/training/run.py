@@ -116,14 +116,15 @@ class TrainingRun:
     def module(self) -> nn.Module:
         """A copy of the network with these weights, in eval mode."""
         with torch.device("meta"):
-            module = small_network(self.recipe.network).build()
+            module = small_network(self.recipe.network, self.recipe.data).build()
         module.to_empty(device="cpu")
         module.load_state_dict(dict(self.weights))
         return module.eval().requires_grad_(False)
 
     def classifier(self, device: str | torch.device = "cpu") -> Classifier:
         """The network as every other page knows one: trace it, open its units, ask Grad-CAM."""
-        network, data = small_network(self.recipe.network), data_set(self.recipe.data)
+        data = data_set(self.recipe.data)
+        network = small_network(self.recipe.network, data.key)
         module = self.module()
         done = f"{self.steps_done:,} steps on {self.recipe.n_train:,} pictures, seed {self.seed}"
         note = (
@@ -162,7 +163,7 @@ class TrainingRun:
         _, test = parts_of(self.recipe)
         if not 0 <= index < len(test):
             raise InvalidOption(f"There is no test picture {index}: they are numbered 0 to {len(test) - 1}.")
-        return preprocessing_of(self.recipe).from_rgb(np.repeat(test.pictures[index][..., None], 3, axis=2))
+        return preprocessing_of(self.recipe).from_rgb(rgb_of(test.pictures[index]))
 
     def save(self, path: str | os.PathLike[str]) -> tuple[Path, Path]:
         """Write NAME.safetensors and NAME.json; `load_run` reads them, and `resume` continues a stopped run."""
@@ -191,7 +192,19 @@ def preprocessing_of(recipe: Recipe) -> Preprocessing:
     """From a picture to what a network of this recipe sees."""
     data = data_set(recipe.data)
     mean, std = _RAW if recipe.normalisation == "raw" else ((data.mean,), (data.std,))
-    return Preprocessing(resize=data.side, crop=data.side, mean=mean, std=std, channels=1, invert_light_background=True)
+    return Preprocessing(
+        resize=data.side,
+        crop=data.side,
+        mean=mean * data.channels,
+        std=std * data.channels,
+        channels=data.channels,
+        invert_light_background=data.light_on_black,
+    )
+
+
+def rgb_of(picture: np.ndarray) -> np.ndarray:
+    """A picture of a data set, greys (H, W) or colours (H, W, 3), as uint8 (H, W, 3)."""
+    return np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture
 
 
 def parts_of(recipe: Recipe | ClassicRecipe) -> tuple[Split, Split]:

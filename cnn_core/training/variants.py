@@ -41,20 +41,21 @@ def pixel_permutation(side: int) -> NDArray[np.int64]:
 
 
 def shuffle_pixels(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Every picture (N, side, side) with its pixels in the one fixed shuffled order; nothing is lost or added."""
-    count, side, width = pictures.shape
+    """Every picture (N, side, side), or (N, side, side, 3), with its pixels in the one fixed shuffled order."""
+    count, side, width, *colours = pictures.shape
     if side != width:
         raise InvalidOption(f"Only square pictures are shuffled, not {side} × {width}.")
-    return np.ascontiguousarray(pictures.reshape(count, -1)[:, pixel_permutation(side)].reshape(pictures.shape))
+    rows = pictures.reshape(count, side * side, *colours)
+    return np.ascontiguousarray(rows[:, pixel_permutation(side)].reshape(pictures.shape))
 
 
 def shift(pictures: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.uint8]:
-    """Pictures (N, H, W) moved down by `rows` and right by `columns` pixels (negative: up, left).
+    """Pictures (N, H, W) or (N, H, W, 3) moved down by `rows` and right by `columns` pixels (negative: up, left).
 
     Black comes in at one side, and what leaves at the other is lost. Raises InvalidOption for a shift that leaves
     nothing of the picture.
     """
-    height, width = pictures.shape[1:]
+    height, width = pictures.shape[1:3]
     if abs(rows) >= height or abs(columns) >= width:
         raise InvalidOption(f"A shift must be smaller than the picture of {height} × {width} pixels.")
     moved = np.zeros_like(pictures)
