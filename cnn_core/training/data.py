@@ -1,4 +1,4 @@
-"""The data sets, behind one registry, each split once and for all: those that come along, drawn ones, a learner's own."""
+"""The data sets, behind one registry, each split once and for all; drawn ones and a learner's own among them."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import os
 import threading
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -214,9 +214,7 @@ def _square(file: File) -> NDArray[np.uint8]:
     side = min(rgb.shape[:2])
     top, left = ((n - side) // 2 for n in rgb.shape[:2])
     middle = Image.fromarray(rgb[top : top + side, left : left + side])
-    return np.asarray(
-        middle.resize((SIDE, SIDE), Image.Resampling.BOX if side >= 2 * SIDE else Image.Resampling.BICUBIC)
-    )
+    return np.asarray(middle.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
 
 
 def _check_counts(labels: Sequence[str], given: Sequence[int], broken: dict[int, list[str]]) -> None:
@@ -255,12 +253,14 @@ def _split(labels: Sequence[str], found: list[tuple[int, NDArray[np.uint8]]], no
     for chosen in (~test, test):
         order = generator.permutation(np.flatnonzero(chosen))
         parts.append(Split(pictures[order], given[order], order))
+    train, asked = parts
     digest = hashlib.sha256(repr(list(labels)).encode() + given.tobytes() + pictures.tobytes()).hexdigest()
-    shares = parts[0].pictures / 255
+    shares = train.pictures / 255
     return OwnData(
         f"{PREFIX}{digest[:32]}",
         tuple(labels),
-        *parts,
+        train,
+        asked,
         mean=round(float(shares.mean()), 4),
         std=round(max(_LEAST_STD, float(shares.std())), 4),
         notes=notes,
@@ -357,6 +357,6 @@ def load_own(path: str | os.PathLike[str]) -> str:
             Split(*(file[f"{name}_{part}"] for part in ("pictures", "labels", "indices"))) for name in ("train", "test")
         ]
         mean, std = (float(value) for value in file["scale"])
-        own = OwnData(str(file["key"]), tuple(map(str, file["class_names"])), *parts, mean=mean, std=std)
-    hold(replace(own, notes=()))
+        own = OwnData(str(file["key"]), tuple(map(str, file["class_names"])), parts[0], parts[1], mean=mean, std=std)
+    hold(own)
     return own.key
