@@ -39,6 +39,12 @@ class Evaluation:
     n_test: int
     activations: Mapping[str, ActivationStatistics] = field(hash=False)
     """By the path of the activation layer, in the network's order."""
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """How many of the test pictures of class (row) were taken for class (column)."""
+    kernels: tuple[float, ...] = ()
+    """Weights of the first convolution's first 16 filters, flat; empty where the network begins with no convolution."""
+    kernel_shape: tuple[int, ...] = ()
+    """(filters, channels, rows, columns)"""
 
 
 @dataclass(frozen=True)
