@@ -149,7 +149,7 @@ def _run_arm(
     if isinstance(arm.recipe, ClassicRecipe):
         if on_progress is not None:
             on_progress(arm, seed, None)
-        return fit_classic(_adapt_classic(arm.recipe, settings), seed)
+        return fit_classic(adapt_classic(arm.recipe, settings), seed)
     return train(
         experiment.key,
         seed=seed,
@@ -161,7 +161,7 @@ def _run_arm(
     )
 
 
-def _adapt_classic(recipe: ClassicRecipe, settings: dict[str, Any]) -> ClassicRecipe:
+def adapt_classic(recipe: ClassicRecipe, settings: dict[str, Any]) -> ClassicRecipe:
     own = {field.name for field in fields(ClassicRecipe)}
     values = {field.name: getattr(recipe, field.name) for field in fields(ClassicRecipe)}
     return ClassicRecipe(**values | {name: value for name, value in settings.items() if name in own})

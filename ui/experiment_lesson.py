@@ -1,0 +1,371 @@
+"""The experiment panel: predict, see what was precomputed, run it now, compare fairly, take the results along.
+
+One call draws the whole of it for any entry of `cnn_core/training/experiments.py`:
+
+    experiment_lesson.panel(
+        "batch_norm",
+        question=Question(
+            "rate", "Which network still learns at a learning rate of 0.1?", {"plain": "Without", "bn": "With", ...},
+            answer=lambda numbers: ("bn", f"{numbers.percent('bn_0.1')} against {numbers.percent('plain_0.1')}."),
+        ),
+        chosen=("plain_0.03", "bn_0.03"),
+        says=lambda numbers: f"At 0.03 batch norm makes {numbers.percent('bn_0.03')} of it.",
+        charts=(Chart("rates", "Accuracy by learning rate", ...),),
+    )
+
+`answer` and `says` get a `Source` (ui/experiment_records.py): `numbers.mean(arm, measure)`,
+`numbers.percent(arm, measure)`, `numbers.cell(arm, measure)`, `numbers.words` ("precomputed, 10 seeds" or "your run,
+seed 3"). Where a number is not there yet they raise `Missing`, which the panel understands: no answer is stored
+anywhere. Address: call `session.bind(*experiment_lesson.ADDRESS)` (with your own names beside them) at the page's top.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import streamlit as st
+
+import cnn_core as cc
+from cnn_core.training.experiment import Arm
+from cnn_core.training.experiments import experiment_of
+from ui import cached, jobs, lesson, training
+from ui import experiment_results as results
+from ui import experiment_runs as runs
+from ui.experiment_controls import Choice, controls, settings_words
+from ui.experiment_records import Missing, Record, Records, Source, own, precomputed, records_of
+from ui.experiment_views import Drawn, styles_of, training_views
+from ui.instruments.curves import Series, Style, View, curves
+from ui.text import plain
+
+ADDRESS: Final = ("arms", "seed", "runs", "recipe")
+_SECONDS: Final = 0.6  # between two looks at a run
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the learner guesses, and how the answer is read off the numbers."""
+
+    key: str
+    text: str
+    options: Mapping[str, str]
+    answer: Callable[[Source], tuple[str, str]]
+    """The right option's key, and a sentence with the numbers; raises Missing where they are not there."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart of results."""
+
+    title: str
+    style: Style
+    points: tuple[tuple[float, str, str], ...]
+    """x, arm, measure: the measure's mean over the seeds is y, its range the band."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Results against what differs between the arms: accuracy by learning rate, by depth, by shift."""
+
+    key: str
+    title: str
+    x_title: str
+    y_title: str
+    lines: tuple[Line, ...]
+    share: bool = True
+    x_log: bool = False
+    y_log: bool = False
+    x_names: tuple[tuple[float, str], ...] = ()
+    note: str = ""
+    guide: tuple[float, str] | None = (0.1, "chance, 10 %")
+
+
+def panel(
+    experiment_key: str,
+    *,
+    question: Question,
+    says: Callable[[Source], str],
+    chosen: Sequence[str] | None = None,
+    arms: Sequence[str] | None = None,
+    measures: Sequence[str] | None = None,
+    charts: Sequence[Chart] = (),
+    styles: Mapping[str, Style] | None = None,
+    first: str = "",
+    title: str = "Test: train them yourself",
+) -> None:
+    """Draw the whole experiment, guess included; see the module's docstring.
+
+    says: the sentence that the numbers support, drawn for the precomputed ones and for the visitor's own. chosen: keys
+    of the arms that are chosen at first (all that are offered). arms: those that are offered (all). measures: columns
+    of the table (the experiment's own). charts: drawn as the first views. styles: by arm, where the default ones (by
+    group and place) will not do. first: the view that opens ("test_accuracy", "loss", "gradients", a chart's key ...).
+    """
+    experiment = experiment_of(experiment_key)
+    offered = tuple(experiment.arms if arms is None else (experiment.arm(arm) for arm in arms))
+    bands = _bands(experiment.key)
+    records = records_of(experiment.key)
+    guess = lesson.guess(question.key, question.text, question.options)
+    skipped = f"cl_experiment_skipped_{experiment.key}"
+    if guess is None and not st.session_state.get(skipped):
+        st.caption("Guess first: the curves, and the networks to train, are under your guess.")
+        st.button(
+            "Show it without a guess",
+            key=f"cl_experiment_skip_{experiment.key}",
+            type="tertiary",
+            on_click=lambda: st.session_state.__setitem__(skipped, True),
+        )
+        return
+    _reveal(guess, question, records, bands)
+    with lesson.test(title):
+        st.markdown(f"**What is compared.** {experiment.compares}")
+        job = jobs.mine().job(runs.slot_of(experiment.key))
+        running = job is not None and job.is_active
+        part = _Panel(
+            experiment,
+            offered,
+            tuple(chosen if chosen is not None else (arm.key for arm in offered)),
+            tuple(measures if measures is not None else experiment.measures),
+            tuple(charts),
+            {**styles_of(experiment), **(styles or {})},
+            first,
+            says,
+            bands,
+            records,
+        )
+        st.fragment(_body, run_every=_SECONDS if running else None)(part, running)
+
+
+@dataclass(frozen=True, eq=False)
+class _Panel:
+    experiment: cc.Experiment
+    offered: tuple[Arm, ...]
+    default: tuple[str, ...]
+    measures: tuple[str, ...]
+    charts: tuple[Chart, ...]
+    styles: Mapping[str, Style]
+    first: str
+    says: Callable[[Source], str]
+    bands: cc.Bands | None
+    records: Records
+
+    def sources(self, shown: Sequence[Record]) -> list[Source]:
+        return [source for source in (precomputed(self.bands), own(shown)) if source is not None]
+
+
+def _bands(key: str) -> cc.Bands | None:
+    return cached.memo("bands", (key,), lambda: cc.load_bands(key), lambda made: 1 if made is None else 200_000)
+
+
+def _reveal(guess: str | None, question: Question, records: Records, bands: cc.Bands | None) -> None:
+    """The answer, computed from the precomputed numbers, else from the visitor's own declared runs."""
+    if guess is None:
+        return
+    for source in (precomputed(bands), own(records.with_settings(()))):
+        if source is None:
+            continue
+        try:
+            answer, because = question.answer(source)
+        except Missing:
+            continue
+        lesson.reveal(guess, answer, f"{because} ({source.words})")
+        return
+    st.info("Nothing is precomputed for this yet: run it below, and your run answers.", icon=":material/science:")
+
+
+def _body(part: _Panel, running: bool) -> None:
+    slot = runs.slot_of(part.experiment.key)
+    job = jobs.mine().job(slot)
+    active = job is not None and job.is_active
+    if active != running:
+        st.rerun()
+    live = job.detail if job is not None and active and isinstance(job.detail, runs.Live) else None
+    shown = part.records.with_settings(part.records.shown)
+    left, right = lesson.columns()
+    with right:
+        choice = controls(part.experiment, part.offered, part.default, running=active)
+        _start_and_stop(part, choice, job, live)
+    with left:
+        _curves(part, choice, shown, live)
+    _groups(part)
+    sources = part.sources(shown)
+    results.table(part.experiment, part.offered, sources, part.measures)
+    _say(part, sources)
+    _ended(part, shown, active=active)
+    results.downloads(part.experiment, sources, part.records.all())
+    results.open_elsewhere(part.experiment, part.records.all())
+    st.caption(f"When the experiment was declared: {part.experiment.expected} Source: {part.experiment.source}.")
+
+
+def _start_and_stop(part: _Panel, choice: Choice, job: jobs.Job | None, live: runs.Live | None) -> None:
+    slot = runs.slot_of(part.experiment.key)
+    if job is not None and job.is_active:
+        _progress(live)
+        st.button(
+            "Stop",
+            key="cl_experiment_stop",
+            icon=":material/stop:",
+            on_click=training.stop,
+            args=(slot,),
+            help="What was learned is kept.",
+            disabled=job.stop.is_set(),
+        )
+        return
+    if job is not None and job.state == "failed":
+        st.error(plain(job.message), icon=":material/error:")
+    if choice.problem:
+        st.warning(plain(choice.problem), icon=":material/tune:")
+    n = len(choice.arms) * len(choice.seeds)
+    st.button(
+        "Run one now" if n == 1 else f"Run these {n} now",
+        key="cl_experiment_run",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=bool(choice.problem),
+        on_click=runs.start,
+        args=(part.experiment, choice.arms, choice.seeds, choice.settings, part.records),
+    )
+    if choice.settings:
+        st.caption(f"With changes: {settings_words(choice.settings)}. It is drawn and tabled apart from declared runs.")
+
+
+def _progress(live: runs.Live | None) -> None:
+    if live is None:
+        st.progress(0.0, text="Starting")
+        return
+    which = f"{live.arm.title}, seed {live.seed}" + (f" (run {live.number} of {live.of})" if live.of > 1 else "")
+    if live.position:
+        st.progress(0.0, text=f"Waiting: place {live.position} in the server’s line")
+    elif not live.steps:
+        st.progress((live.number - 1) / live.of, text=f"{which}: starting")
+    else:
+        step = live.steps[-1]
+        share = (live.number - 1 + step.number / step.of) / live.of
+        rest = "asking the whole test part" if live.measuring else f"{_left(live):.0f} s left"
+        st.progress(
+            min(1.0, share),
+            text=f"{which}: step {step.number:,} of {step.of:,}, loss {step.loss:.3g}, {step.seconds:.1f} s, {rest}",
+        )
+
+
+def _left(live: runs.Live) -> float:
+    """Seconds to the end of this run by the clock on the wall, which other visitors' work slows down."""
+    step = live.steps[-1]
+    return max(step.seconds_left, (time.monotonic() - live.began) / step.number * (step.of - step.number))
+
+
+def _curves(part: _Panel, choice: Choice, shown: Sequence[Record], live: runs.Live | None) -> None:
+    records = list(shown)
+    if live is not None and live.steps:
+        records = [one for one in records if (one.arm, one.seed) != (live.arm.key, live.seed)]
+        records.append(Record(live.arm.key, live.seed, live.settings, "running", "", live.steps, {}, None))
+    ran = {record.arm for record in records}
+    chosen = {arm.key for arm in choice.arms}
+    arms = [arm for arm in part.offered if arm.key in ran | chosen]
+    bands = part.bands if part.bands is not None and part.bands.current else None
+    sources = part.sources(shown)
+    views = [_chart(chart, sources) for chart in part.charts]
+    views += training_views(Drawn(part.experiment, arms, bands, records, part.styles))
+    curves(
+        views,
+        key=f"curves_{part.experiment.key}",
+        file=part.experiment.key,
+        label=part.experiment.title,
+        first=part.first,
+        running=live is not None,
+    )
+
+
+def _chart(chart: Chart, sources: Sequence[Source]) -> View:
+    series = []
+    for source in sources:
+        for line in chart.lines:
+            found = [(x, cell.values) for x, arm, measure in line.points if (cell := source.find(arm, measure))]
+            if not found:
+                continue
+            values = [np.array(one) for _, one in found]
+            many = any(len(one) > 1 for one in values)
+            series.append(
+                Series(
+                    line.title,
+                    line.style,
+                    "own" if source.is_own else "precomputed",
+                    np.array([x for x, _ in found]),
+                    np.array([one.mean() for one in values]),
+                    np.array([one.min() for one in values]) if many else None,
+                    np.array([one.max() for one in values]) if many else None,
+                    note=source.words + (", mean" if many else ""),
+                )
+            )
+    return View(
+        chart.key,
+        chart.title,
+        chart.x_title,
+        chart.y_title,
+        tuple(series),
+        share=chart.share,
+        x_log=chart.x_log,
+        y_log=chart.y_log,
+        x_names=chart.x_names,
+        note=chart.note,
+        guide=chart.guide,
+        empty="No result yet: run it now.",
+    )
+
+
+def _groups(part: _Panel) -> None:
+    """Runs with other settings are another comparison: choose which one is shown."""
+    groups = part.records.groups()
+    if len(groups) < 2:
+        return
+    key = f"cl_experiment_group_{part.experiment.key}"
+    st.session_state[key] = part.records.shown if part.records.shown in groups else groups[-1]
+
+    def show() -> None:
+        part.records.shown = st.session_state[key]
+
+    st.segmented_control(
+        "Your runs with these settings", groups, required=True, format_func=settings_words, key=key, on_change=show
+    )
+
+
+def _say(part: _Panel, sources: Sequence[Source]) -> None:
+    for source in sources:
+        try:
+            sentence = part.says(source)
+        except Missing:
+            continue
+        changed = f" with {settings_words(source.settings)}" if source.settings else ""
+        whose = f"In {source.words}{changed}" if source.is_own else f"{source.words[:1].upper()}{source.words[1:]}"
+        st.markdown(f"**{plain(whose)}.** {sentence}")
+
+
+def _ended(part: _Panel, shown: Sequence[Record], *, active: bool) -> None:
+    """A word on each run that diverged or was stopped, and a way to go on with a stopped one."""
+    for record in shown:
+        name = f"{part.experiment.arm(record.arm).title}, seed {record.seed}"
+        if record.state == "diverged":
+            st.warning(f"**{plain(name)}.** {plain(record.note)}", icon=":material/trending_up:")
+        elif record.state == "stopped":
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.markdown(
+                    f"**{plain(name)}.** {plain(record.note)} What it learned is kept; the table leaves it out."
+                )
+                if record.run_id is not None and training.run_of(record.run_id) is not None:
+                    st.button(
+                        "Continue",
+                        key=f"cl_experiment_continue_{record.run_id}",
+                        icon=":material/resume:",
+                        disabled=active,
+                        on_click=runs.start,
+                        args=(
+                            part.experiment,
+                            (part.experiment.arm(record.arm),),
+                            (record.seed,),
+                            record.settings,
+                            part.records,
+                        ),
+                        kwargs={"resume": record},
+                    )

@@ -1,0 +1,205 @@
+"""What came out: a table with spread, runs that stopped or diverged, files, and each network opened elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+import cnn_core as cc
+from cnn_core.training.experiment import Arm
+from cnn_core.training.strict_json import to_json
+from ui import shell, training
+from ui.experiment_controls import settings_words
+from ui.experiment_records import Record, Source, listed
+from ui.text import plain
+
+_OPENED = ("network", "features", "channel", "decision", "gradcam", "trail")
+
+
+def table(experiment: cc.Experiment, arms: Sequence[Arm], sources: Sequence[Source], measures: Sequence[str]) -> None:
+    """A row for each arm and origin: mean ± standard deviation and n."""
+    from cnn_core.training.measures import MEASURES
+    from cnn_core.training.results import words_of
+
+    shown = [key for key in measures if any(source.find(arm.key, key) for source in sources for arm in arms)]
+    rows = []
+    for arm in arms:
+        for source in sources:
+            cells = [source.find(arm.key, key) for key in shown]
+            n = max((cell.n for cell in cells if cell is not None), default=0)
+            if n:
+                whose = f"**{_whose(source)}**" if source.is_own else "precomputed"
+                rows.append([arm.title, whose, str(n), *(words_of(cell) for cell in cells)])
+    if not rows:
+        st.caption("No result yet.")
+        return
+    heads = ["network", "whose", "n", *(MEASURES[key].title for key in shown)]
+    lines = ["| " + " | ".join(heads) + " |", "|:--|:--|" + "--:|" * (len(heads) - 2)]
+    for i, row in enumerate(rows):
+        again = i > 0 and rows[i - 1][0] == row[0]
+        lines.append("| " + " | ".join(["" if again else row[0], *row[1:]]) + " |")
+    st.markdown("\n".join(lines).replace("-0.", "−0."))
+    st.caption(
+        "Mean ± standard deviation over n seeds. Test and training: accuracy on the whole test part, and on all "
+        "pictures learned from."
+    )
+
+
+def _whose(source: Source) -> str:
+    changed = f", {settings_words(source.settings)}" if source.settings else ""
+    return f"yours, seed {listed(source.seeds)}{changed}"
+
+
+def steps_csv(experiment: cc.Experiment, records: Sequence[Record]) -> str:
+    """Every step of every run: loss, accuracies where they were read, learning rate, seconds, gradient norms."""
+    layers = list(
+        dict.fromkeys(name for record in records for step in record.steps[:1] for name in step.gradient_norms)
+    )
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        [
+            *("experiment", "arm", "seed", "settings", "state", "step", "epoch", "loss", "learning_rate", "momentum"),
+            *("seconds", "core_seconds", "train_accuracy", "test_accuracy"),
+            *(f"gradient_norm:{name}" for name in layers),
+        ]
+    )
+    for record in records:
+        for step in record.steps:
+            found = step.evaluation
+            writer.writerow(
+                [
+                    *(experiment.key, record.arm, record.seed, settings_words(record.settings), record.state),
+                    *(step.number, step.epoch, step.loss, step.learning_rate, step.momentum),
+                    *(step.seconds, step.cpu_seconds),
+                    *(("", "") if found is None else (found.train_accuracy, found.test_accuracy)),
+                    *(step.gradient_norms.get(name, "") for name in layers),
+                ]
+            )
+    return text.getvalue()
+
+
+def table_json(experiment: cc.Experiment, sources: Sequence[Source], records: Sequence[Record]) -> str:
+    """The table with every single value, its seeds, and what is compared."""
+    told = {
+        "experiment": experiment.key,
+        "title": experiment.title,
+        "compares": experiment.compares,
+        "source": experiment.source,
+        "tables": [
+            {
+                "whose": "precomputed" if not source.is_own else "own",
+                "seeds": list(source.seeds),
+                "settings": dict(source.settings),
+                "cells": [
+                    {
+                        "arm": arm.key,
+                        "measure": key,
+                        "mean": cell.mean,
+                        "sd": cell.sd,
+                        "n": cell.n,
+                        "values": cell.values,
+                    }
+                    for arm in experiment.arms
+                    for key in experiment.measures
+                    if (cell := source.find(arm.key, key)) is not None
+                ],
+            }
+            for source in sources
+        ],
+        "runs": [
+            {
+                "arm": record.arm,
+                "seed": record.seed,
+                "settings": dict(record.settings),
+                "state": record.state,
+                "note": record.note,
+                "steps": len(record.steps),
+                **record.values,
+            }
+            for record in records
+        ],
+    }
+    return to_json(told, indent=2)
+
+
+def downloads(experiment: cc.Experiment, sources: Sequence[Source], records: Sequence[Record]) -> None:
+    with st.container(horizontal=True, gap="small"):
+        st.download_button(
+            "Table (JSON)",
+            lambda: table_json(experiment, sources, records),
+            f"{experiment.key}_results.json",
+            "application/json",
+            key=f"cl_experiment_json_{experiment.key}",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        if any(record.steps for record in records):
+            st.download_button(
+                "Every step (CSV)",
+                lambda: steps_csv(experiment, records),
+                f"{experiment.key}_steps.csv",
+                "text/csv",
+                key=f"cl_experiment_csv_{experiment.key}",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+def open_elsewhere(experiment: cc.Experiment, records: Sequence[Record]) -> None:
+    """Choose one of the networks that were trained: links to other pages, and its files."""
+    kept = {record.run_id: record for record in reversed(records) if record.run_id and training.run_of(record.run_id)}
+    if not kept:
+        return
+    with st.expander("Open a network that you trained", icon=":material/open_in_new:"):
+        chosen = st.selectbox(
+            "Network",
+            list(kept),
+            format_func=lambda run_id: _run_words(experiment, kept[run_id]),
+            key=f"cl_experiment_open_{experiment.key}",
+        )
+        run = training.run_of(chosen) if chosen in kept else None
+        if chosen is None or run is None:
+            return
+        st.caption(f"{plain(run.note)} It is a network like any other now, for you and until you leave:")
+        picture = {} if run.recipe.data != "digits" else {"picture": "digit_3"}
+        with st.container(horizontal=True, gap="small"):
+            for key in _OPENED:
+                page = shell.lesson(key)
+                st.page_link(
+                    page.page,
+                    label=page.title,
+                    icon=f":material/{page.icon}:",
+                    query_params={"model": f"{training.PREFIX}{chosen}", **picture},
+                )
+        st.download_button(
+            "Weights and numbers of this run (ZIP)",
+            lambda: run_zip(run),
+            f"{run.experiment}_{run.arm}_seed{run.seed}.zip",
+            "application/zip",
+            key=f"cl_experiment_zip_{experiment.key}",
+            icon=":material/download:",
+            on_click="ignore",
+            help="safetensors and JSON: cc.load_run reads them, cc.resume continues a stopped run.",
+        )
+
+
+def _run_words(experiment: cc.Experiment, record: Record) -> str:
+    changed = f", {settings_words(record.settings)}" if record.settings else ""
+    state = "" if record.state == "finished" else f", {record.state} after {len(record.steps)} steps"
+    return f"{experiment.arm(record.arm).title}, seed {record.seed}{changed}{state}"
+
+
+def run_zip(run: cc.TrainingRun) -> bytes:
+    """The two files of a run in one archive."""
+    made = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in run.save(Path(folder) / f"{run.experiment}_{run.arm}_seed{run.seed}"):
+            archive.write(path, path.name)
+    return made.getvalue()
