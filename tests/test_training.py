@@ -20,7 +20,7 @@ import cnn_core as cc
 from cnn_core.training.experiments import experiment_of
 from cnn_core.training.measuring import activation_statistics, predict
 from cnn_core.training.networks import fresh_network
-from cnn_core.training.optimisers import Optimiser, pace
+from cnn_core.training.optimisers import Optimiser, state_shapes
 from cnn_core.training.recipe import SETTINGS, Recipe, adapt
 from cnn_core.training.run import digest_of, parts_of
 
@@ -41,42 +41,88 @@ def stop_after(steps: int) -> Any:
 
 # --- optimisers and schedules ------------------------------------------------------------------------------------
 
-SCHEDULERS = {
-    "constant": lambda optimiser, recipe: torch.optim.lr_scheduler.ConstantLR(optimiser, 1.0),
-    "cosine": lambda optimiser, recipe: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps),
-    "one_cycle": lambda optimiser, recipe: torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=recipe.steps
-    ),
-}
+
+def pace_of(recipe: Recipe, step: int) -> tuple[float, float]:
+    """Learning rate and momentum of step 0, 1, ..., written down from the papers' formulas."""
+    peak, momentum = recipe.learning_rate, 0.9
+    if recipe.schedule == "constant":
+        return peak, momentum
+    if recipe.schedule == "cosine":
+        return peak * (1 + math.cos(math.pi * step / recipe.steps)) / 2, momentum
+    top, end = 0.3 * recipe.steps - 1, recipe.steps - 1
+    if step <= top:
+        part, (begin, last), (slow, fast) = step / top, (peak / 25, peak), (0.95, 0.85)
+    else:
+        part, (begin, last), (slow, fast) = (step - top) / (end - top), (peak, peak / 250_000), (0.85, 0.95)
+    along = (1 + math.cos(math.pi * part)) / 2
+    return last + (begin - last) * along, fast + (slow - fast) * along
+
+
+class ByHand:
+    """Heavy-ball SGD and Adam (Kingma and Ba 2015, algorithm 1) in numpy, weight decay as part of the gradient."""
+
+    def __init__(self, recipe: Recipe, values: np.ndarray) -> None:
+        self.recipe, self.values, self.done = recipe, values, 0
+        self.mean, self.square = np.zeros_like(values), np.zeros_like(values)
+
+    def step(self, gradient: np.ndarray) -> None:
+        rate, momentum = pace_of(self.recipe, self.done)
+        self.done += 1
+        gradient = gradient + self.recipe.weight_decay * self.values
+        if self.recipe.optimiser == "sgd":
+            self.mean = momentum * self.mean + gradient
+            self.values = self.values - rate * self.mean
+            return
+        self.mean = momentum * self.mean + (1 - momentum) * gradient
+        self.square = 0.999 * self.square + 0.001 * gradient**2
+        mean, square = self.mean / (1 - momentum**self.done), self.square / (1 - 0.999**self.done)
+        self.values = self.values - rate * mean / (np.sqrt(square) + 1e-8)
 
 
 @pytest.mark.parametrize("steps", [7, 40])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.01])
-@pytest.mark.parametrize("schedule", SCHEDULERS)
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
 @pytest.mark.parametrize("kind", ["sgd", "adam"])
-def test_steps_are_those_of_torch(kind: str, schedule: str, weight_decay: float, steps: int) -> None:
+def test_steps_are_those_of_the_papers_and_go_on_after_a_stop(
+    kind: str, schedule: str, weight_decay: float, steps: int
+) -> None:
     recipe = replace(LENET, optimiser=kind, schedule=schedule, steps=steps, weight_decay=weight_decay)
     generator = torch.Generator().manual_seed(0)
-    mine = torch.randn(50, generator=generator, dtype=torch.float64)
-    other = torch.nn.Parameter(mine.clone())
-    own = Optimiser(recipe, mine)
-    if kind == "sgd":
-        reference: torch.optim.Optimizer = torch.optim.SGD(
-            [other], recipe.learning_rate, momentum=0.9, weight_decay=weight_decay
-        )
-    else:
-        reference = torch.optim.Adam([other], recipe.learning_rate, weight_decay=weight_decay)
-    scheduler = SCHEDULERS[schedule](reference, recipe)
+    parameters = [
+        torch.nn.Parameter(torch.randn(shape, generator=generator, dtype=torch.float64)) for shape in [(3, 4), (5,)]
+    ]
+    expected = ByHand(recipe, torch.cat([p.detach().flatten() for p in parameters]).numpy())
+    own = Optimiser(recipe, parameters)
     for step in range(steps):
-        gradient = torch.randn(50, generator=generator, dtype=torch.float64)
-        other.grad = gradient.clone()
-        group = reference.param_groups[0]
-        assert pace(recipe, step).learning_rate == pytest.approx(group["lr"], rel=1e-9, abs=1e-15)
-        reference.step()
-        scheduler.step()
-        own.step(step, gradient.clone())
+        if step == steps // 2:  # another one takes over, with other tensors of the same values
+            parameters = [torch.nn.Parameter(parameter.detach().clone()) for parameter in parameters]
+            own = Optimiser(recipe, parameters, done=step, state=own.state)
+        gradients = [torch.randn(p.shape, generator=generator, dtype=torch.float64) for p in parameters]
+        rate, momentum = pace_of(recipe, step)
+        pace = own.step([gradient.clone() for gradient in gradients])
+        assert pace.learning_rate == pytest.approx(rate, rel=1e-9, abs=1e-15)
+        assert pace.momentum == pytest.approx(momentum, rel=1e-9)
+        expected.step(torch.cat([gradient.flatten() for gradient in gradients]).numpy())
         # float64 on both sides: only the order of the roundings differs
-        assert torch.allclose(mine, other.detach(), rtol=1e-9, atol=1e-12)
+        found = torch.cat([parameter.detach().flatten() for parameter in parameters]).numpy()
+        assert np.allclose(found, expected.values, rtol=1e-9, atol=1e-12)
+    assert own.is_finite
+    parameters[1].data[2] = math.inf
+    assert not own.is_finite
+
+
+@pytest.mark.parametrize("done", [0, 3])
+@pytest.mark.parametrize("schedule", ["constant", "one_cycle"])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+def test_the_shapes_of_a_state_are_known_without_it(kind: str, momentum: float, schedule: str, done: int) -> None:
+    recipe = replace(LENET, optimiser=kind, schedule=schedule, momentum=momentum)
+    parameters = [torch.nn.Parameter(torch.ones(3, 4)), torch.nn.Parameter(torch.ones(5))]
+    own = Optimiser(recipe, parameters)
+    for _ in range(done):
+        own.step([torch.ones_like(parameter) for parameter in parameters])
+    found = {name: (tensor.shape, tensor.dtype) for name, tensor in own.state.items()}
+    assert found == state_shapes(recipe, 17, done)
 
 
 def test_a_whole_run_is_what_torch_does_with_the_same_batches() -> None:
@@ -167,7 +213,7 @@ def test_every_step_is_reported_as_it_happens() -> None:
     assert [step.number for step in seen if step.evaluation] == [1, 10, 20, 24]
     assert all(step.of == 24 and step.loss > 0 and math.isfinite(step.loss) for step in seen)
     assert [step.epoch for step in seen][9::10] == [1.0, 2.0]
-    assert [step.learning_rate for step in seen] == [pace(run.recipe, i).learning_rate for i in range(24)]
+    assert [step.learning_rate for step in seen] == pytest.approx([pace_of(run.recipe, i)[0] for i in range(24)])
     times = [step.seconds for step in seen]
     assert times == sorted(times) and times[0] > 0 and seen[-1].seconds_left == 0
     assert list(seen[0].gradient_norms) == ["conv1", "conv2", "fc1", "fc2", "fc3"]

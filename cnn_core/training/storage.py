@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..errors import ConvLensError, InvalidCheckpoint
 from .measuring import ActivationStatistics
-from .networks import fresh_network, small_network
-from .optimisers import Optimiser, flatten_parameters
+from .networks import fresh_network
+from .optimisers import state_shapes
 from .recipe import Recipe
 from .run import Evaluation, Step, TrainingRun
 from .strict_json import from_words, to_json
@@ -95,11 +95,9 @@ def load_run(path: str | os.PathLike[str]) -> TrainingRun:
 
 def _check(run: TrainingRun) -> None:
     """Weights and optimiser state have the shapes that the network of this recipe has."""
-    small_network(run.recipe.network)
-    module = fresh_network(run.recipe.network, run.seed)
+    module = fresh_network(run.recipe.network, run.seed, run.recipe.data)
     wanted = {name: (tensor.shape, tensor.dtype) for name, tensor in module.state_dict().items()}
-    flat = flatten_parameters(list(module.parameters()))
-    state = {name: (tensor.shape, tensor.dtype) for name, tensor in Optimiser(run.recipe, flat).state.items()}
+    state = state_shapes(run.recipe, sum(parameter.numel() for parameter in module.parameters()), run.steps_done)
     for given, expected in ((run.weights, wanted), (run.optimiser, state)):
         if {name: (tensor.shape, tensor.dtype) for name, tensor in given.items()} != expected:
             raise InvalidCheckpoint(f"The saved weights do not fit the network {run.recipe.network}.")
@@ -118,6 +116,8 @@ def _step(told: Mapping[str, Any]) -> Step:
     evaluation = values.pop("evaluation")
     if evaluation is not None:
         activations = {name: ActivationStatistics(**given) for name, given in evaluation.pop("activations").items()}
+        evaluation |= {name: tuple(evaluation.get(name, ())) for name in ("kernels", "kernel_shape")}
+        evaluation["confusion"] = tuple(map(tuple, evaluation.get("confusion", ())))
         evaluation = Evaluation(**evaluation, activations=activations)
     return Step(**values, evaluation=evaluation)
 

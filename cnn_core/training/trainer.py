@@ -17,12 +17,13 @@ from .augmentation import augment, augmentation
 from .dropout import Dropouts
 from .experiment import Arm, ClassicRecipe, Experiment
 from .experiments import experiment_of
-from .measuring import accuracy, activation_statistics, to_tensor
+from .measuring import accuracy, activation_statistics, predict, to_tensor
 from .networks import fresh_network, small_network
-from .optimisers import Optimiser, flatten_parameters
+from .optimisers import Optimiser
 from .recipe import Recipe, adapt
 from .run import Evaluation, State, Step, TrainingRun, divergence_note, parts_of, preprocessing_of
 from .seeds import derived_seed
+from .snapshots import confusion_of, first_kernels
 from .variants import subset
 
 OnStep = Callable[[Step], None]
@@ -89,7 +90,7 @@ def recipe_of(experiment: Experiment, arm: Arm, settings: Mapping[str, Any]) -> 
             f"arms=[{arm.key!r}])."
         )
     recipe = adapt(arm.recipe, settings)
-    small_network(recipe.network)  # raises where there is none of this key
+    small_network(recipe.network, recipe.data)  # raises where there is none of this key, or none for this data
     if recipe.augmentation != "none":
         augmentation(recipe.augmentation)
     return recipe
@@ -181,13 +182,12 @@ def _learn(
     # The caller may have switched gradients off.
     with torch.inference_mode(False), torch.enable_grad():
         pictures = _load(recipe, origin.seed)
-        module = fresh_network(recipe.network, origin.seed)
+        module = fresh_network(recipe.network, origin.seed, recipe.data)
         if earlier is not None:
             module.load_state_dict(dict(earlier.weights))
         parameters = list(module.parameters())
-        flat = flatten_parameters(parameters)
-        optimiser = Optimiser(recipe, flat, None if earlier is None else earlier.optimiser)
         steps = [] if earlier is None else list(earlier.steps)
+        optimiser = Optimiser(recipe, parameters, done=len(steps), state=None if earlier is None else earlier.optimiser)
         batches = _Batches(recipe, origin.seed, pictures)
         clock = _Clock(0.0, 0.0) if earlier is None else _Clock(earlier.seconds, earlier.cpu_seconds)
         norms = _NormReader(module)
@@ -205,7 +205,7 @@ def _learn(
                 loss = F.cross_entropy(module(batch), labels)
                 gradients = torch.autograd.grad(loss, parameters)
                 gradient_norms = norms.read(gradients)
-                pace = optimiser.step(number, torch.cat([gradient.flatten() for gradient in gradients]))
+                pace = optimiser.step(gradients)
                 value = float(loss.detach())
             evaluated = number + 1 == recipe.steps or (every > 0 and (number == 0 or (number + 1) % every == 0))
             steps.append(
@@ -224,7 +224,7 @@ def _learn(
             )
             if on_step is not None:
                 on_step(steps[-1])
-            if not (math.isfinite(value) and bool(flat.isfinite().all())):
+            if not (math.isfinite(value) and optimiser.is_finite):
                 state, note = "diverged", divergence_note(number + 1, value)
                 break
         return TrainingRun(
@@ -239,7 +239,7 @@ def _learn(
             train_accuracy=accuracy(module, pictures.train, pictures.train_labels),
             test_accuracy=accuracy(module, pictures.test, pictures.test_labels),
             weights={name: tensor.detach().clone() for name, tensor in module.state_dict().items()},
-            optimiser={name: tensor.clone() for name, tensor in optimiser.state.items()},
+            optimiser=optimiser.state,
         )
 
 
@@ -262,10 +262,15 @@ class _NormReader:
 def _evaluate(module: nn.Module, pictures: _Pictures) -> Evaluation:
     train, train_labels = pictures.train[:_EVALUATED], pictures.train_labels[:_EVALUATED]
     test, test_labels = pictures.test[:_EVALUATED], pictures.test_labels[:_EVALUATED]
+    named = predict(module, test)
+    kernels, kernel_shape = first_kernels(module)
     return Evaluation(
         train_accuracy=accuracy(module, train, train_labels),
-        test_accuracy=accuracy(module, test, test_labels),
+        test_accuracy=float((named == test_labels).to(torch.float64).mean()),
         n_train=len(train),
         n_test=len(test),
         activations=activation_statistics(module, train[:_PROBED]),
+        confusion=confusion_of(named, test_labels, int(pictures.test_labels.max()) + 1),
+        kernels=kernels,
+        kernel_shape=kernel_shape,
     )
