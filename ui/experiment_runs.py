@@ -9,7 +9,7 @@ from typing import Any
 
 import cnn_core as cc
 from cnn_core.training.experiment import Arm, ClassicRecipe
-from ui import cached, jobs, training
+from ui import cached, jobs, machines_fitted, training
 from ui.experiment_records import Record, Records, Settings
 
 
@@ -110,11 +110,9 @@ def _one(
 
 
 def _classic(experiment: cc.Experiment, live: Live, recipe: ClassicRecipe) -> Record:
-    from cnn_core.training.classic import fit_classic
     from cnn_core.training.results import adapt_classic
 
-    with cached.computing():
-        run = fit_classic(adapt_classic(recipe, dict(live.settings)), live.seed)
+    run = machines_fitted.classic(adapt_classic(recipe, dict(live.settings)), live.seed)
     return Record(
         arm=live.arm.key,
         seed=live.seed,

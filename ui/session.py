@@ -85,6 +85,13 @@ def _recipe(text: str) -> str:
     return text
 
 
+def _moved(text: str) -> str:
+    """Where a digit was put by hand: pixels down and right, and whether its pixels are shuffled: "4~-2~shuffled"."""
+    if not re.fullmatch(r"(-?[1-8]|0)~(-?[1-8]|0)~(plain|shuffled)", text):
+        raise ValueError(text)
+    return text
+
+
 def _line(text: str) -> str:
     """One line that the page itself reads strictly, so that it can say what is wrong with it."""
     if not text or len(text) > 1500 or not text.isprintable():
@@ -132,10 +139,17 @@ PARAMETERS: dict[str, Parameter] = {
     "arms": Parameter(_arms),
     "runs": Parameter(_between(1, 5), 1),
     "recipe": Parameter(_recipe),
+    "digit": Parameter(_between(0, 1_999), 8),
+    "moved": Parameter(_moved, "0~0~plain"),
+    "year": Parameter(_between(2010, 2017), 2012),
+    "table": Parameter(_one_of("fashion", "digits"), "fashion"),
 }
 
 _SEEN = "cl_address_seen"
 _BOUND = "cl_address_bound"
+_REFUSED = "cl_address_refused"  # {name: sentence} of values that the page on show could not take
+_PAGE = "cl_address_page"
+_UNREADABLE = "address:"
 
 
 def _slot(name: str) -> str:
@@ -154,12 +168,36 @@ def set(name: str, value: Any, *, address: bool = True) -> None:
     is on its way, since a browser that is told a new address first is slower to draw.
     """
     parameter = PARAMETERS[name]
+    if value is not None:
+        # Another network or picture is a new start; any other choice answers only what was said about its like.
+        _refusals().clear() if name in ("model", "picture") else _refusals().pop(name, None)
     if value is None:
         st.session_state.pop(_slot(name), None)
     else:
         st.session_state[_slot(name)] = parameter.parse(str(value))
     if address:
         _write(name)
+
+
+def refuse(name: str, sentence: str) -> None:
+    """Drop a value that does not fit, and keep the sentence that says so until another is chosen or the page is left."""
+    set(name, None)
+    _refusals()[name] = sentence
+
+
+def refused(name: str) -> str | None:
+    """The sentence about a value that did not fit, where it still holds."""
+    return _refusals().get(name)
+
+
+def refused_values() -> tuple[str, ...]:
+    """What the address said that nothing could read, a sentence each."""
+    return tuple(sentence for name, sentence in _refusals().items() if name.startswith(_UNREADABLE))
+
+
+def _refusals() -> dict[str, str]:
+    kept: dict[str, str] = st.session_state.setdefault(_REFUSED, {})
+    return kept
 
 
 def bind(*names: str) -> None:
@@ -174,9 +212,15 @@ def write_address() -> None:
         _write(name)
 
 
-def adopt_address() -> None:
-    """Take over what the address says where it changed since it was last read or written: a link that was opened."""
+def adopt_address(page: str = "") -> None:
+    """Take over what the address says where it changed since it was last read or written: a link that was opened.
+
+    page: where the visitor is; what was said about another page's address is forgotten.
+    """
     seen: dict[str, str] = st.session_state.setdefault(_SEEN, {})
+    if st.session_state.get(_PAGE) != page:
+        _refusals().clear()
+        st.session_state[_PAGE] = page
     st.session_state[_BOUND] = ()
     for name, parameter in PARAMETERS.items():
         text = st.query_params.get(name)
@@ -186,9 +230,10 @@ def adopt_address() -> None:
         try:
             st.session_state[_slot(name)] = parameter.parse(text)
         except ValueError:
-            # An address may say anything: what cannot be read is dropped, and the default stands.
+            # An address may say anything: what cannot be read is dropped and said, and what was chosen before stands.
             del st.query_params[name]
             seen.pop(name)
+            _refusals()[f"{_UNREADABLE}{name}"] = f"The address says {name}={text[:60]}, which cannot be read."
 
 
 def _write(name: str) -> None:

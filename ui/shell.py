@@ -51,6 +51,9 @@ PAGES: tuple[Lesson, ...] = (
     Lesson("gradcam", "Grad-CAM", "Inspect", "center_focus_strong", "Where it looked, and whether that is true."),
     Lesson("saliency", "Methods on trial", "Inspect", "gavel", "What other methods say, and whether it holds."),
     Lesson("interventions", "Interventions", "Inspect", "healing", "Switch parts off, edit a kernel, and see."),
+    Lesson("machines", "Three machines", "Train", "precision_manufacturing", "Same data, and what each takes for granted."),
+    Lesson("resnet", "Why ResNet", "Train", "stacked_line_chart", "Deeper is worse, until there are shortcuts."),
+    Lesson("insights", "Training insights", "Train", "insights", "Four habits of training, put to the test."),
 )
 
 
