@@ -10,7 +10,7 @@ import torch
 
 from .errors import InvalidOption
 from .images import ModelInput, Picture, load_image
-from .samples import list_samples
+from .samples import Kind, list_samples
 
 if TYPE_CHECKING:
     from .models import Classifier
@@ -32,9 +32,16 @@ class LibraryPicture:
     is_sample: bool
 
 
+def sample_kind(classifier: Classifier) -> Kind:
+    """Which samples show what the network knows: by its channels, and by whether its classes are numbers."""
+    if classifier.card.preprocessing.channels == 3:
+        return "photo"
+    return "digit" if all(name.isdecimal() for name in classifier.class_names) else "clothing"
+
+
 def library(classifier: Classifier, extra: Sequence[Picture] = ()) -> tuple[LibraryPicture, ...]:
-    """The samples that suit the network (photographs, or digits where it reads greys), then the extra pictures."""
-    wanted = "digit" if classifier.card.preprocessing.channels == 1 else "photo"
+    """The samples that suit the network (photographs, digits or clothing), then the extra pictures."""
+    wanted = sample_kind(classifier)
     found = [
         LibraryPicture(sample.key, sample.title, classifier.preprocess(load_image(sample.path)), True)
         for sample in list_samples()

@@ -12,16 +12,18 @@ from .assets import ASSETS
 
 SAMPLES_FOLDER: Final = ASSETS / "samples"
 
+Kind = Literal["photo", "digit", "clothing"]
+
 
 @dataclass(frozen=True)
 class Sample:
     """One picture that comes with ConvLens."""
 
     key: str
-    """The file's name without its ending, for example "panda" or "digit_7"."""
+    """The file's name without its ending, for example "panda", "digit_7" or "clothing_bag"."""
     title: str
     path: Path
-    kind: Literal["photo", "digit"]
+    kind: Kind
     author: str
     licence: str
     source: str
@@ -30,7 +32,7 @@ class Sample:
 
 @cache
 def list_samples() -> tuple[Sample, ...]:
-    """All samples, in the order of assets/samples/ATTRIBUTION.csv: photographs first, then digits. No torch needed."""
+    """All samples, in the order of assets/samples/ATTRIBUTION.csv: photographs, digits, clothing. No torch needed."""
     with (SAMPLES_FOLDER / "ATTRIBUTION.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return tuple(
@@ -38,10 +40,16 @@ def list_samples() -> tuple[Sample, ...]:
             key=Path(row["file"]).stem,
             title=row["title"],
             path=SAMPLES_FOLDER / row["file"],
-            kind="digit" if row["file"].startswith("digit_") else "photo",
+            kind=_kind_of(row["file"]),
             author=row["author"],
             licence=row["licence"],
             source=row["original"],
         )
         for row in rows
     )
+
+
+def _kind_of(file: str) -> Kind:
+    if file.startswith("digit_"):
+        return "digit"
+    return "clothing" if file.startswith("clothing_") else "photo"

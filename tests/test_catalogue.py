@@ -13,6 +13,7 @@ import cnn_core as cc
 from cnn_core.models.architectures import build_architecture
 from cnn_core.models.catalogue import card_of, model_keys
 from cnn_core.models.families import FAMILIES, family_of
+from cnn_core.models.weights import OWN, SMALL
 
 TRANSFORMERS = ("vit_", "swin_", "maxvit_")
 
@@ -24,19 +25,20 @@ def no_other_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CONVLENS_WEIGHTS", raising=False)
 
 
-def test_the_list_has_every_cnn_of_torchvision_and_lenet5_and_no_transformer() -> None:
+def test_the_list_has_every_cnn_of_torchvision_and_our_own_and_no_transformer() -> None:
     keys = [card.key for card in cc.list_models()]
     theirs = {key for key in tvm.list_models(module=tvm) if not key.startswith(TRANSFORMERS)}
-    assert set(keys) == theirs | {"lenet5"} and len(keys) == len(set(keys))
+    assert set(keys) == theirs | set(OWN) and len(keys) == len(set(keys))
 
 
 def test_the_list_begins_with_what_comes_along_and_goes_on_by_year() -> None:
     cards = cc.list_models()
-    assert [card.key for card in cards[:3]] == ["mobilenet_v2", "squeezenet1_1", "lenet5"]
-    assert [card.weights_available for card in cards[:4]] == [True, True, True, False]
-    order = [(card.year, card.family, card.n_parameters) for card in cards[3:]]
+    assert [card.key for card in cards[:8]] == ["mobilenet_v2", "squeezenet1_1", "lenet5", *SMALL]
+    assert [card.weights_available for card in cards[:9]] == [True] * 8 + [False]
+    assert [card.year for card in cards[3:8]] == [1998, 2012, 2014, 2014, 2015]
+    order = [(card.year, card.family, card.n_parameters) for card in cards[8:]]
     assert order == sorted(order)
-    assert cards[3].key == "alexnet" and cards[-1].key == "convnext_large"
+    assert cards[8].key == "alexnet" and cards[-1].key == "convnext_large"
 
 
 def test_listing_builds_no_layer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,14 +57,21 @@ def test_every_card_is_complete_and_readable() -> None:
     for card in cards:
         assert card.title and card.source and 1998 <= card.year <= 2022, card
         assert card.weights_note.endswith("."), card.weights_note
-        assert card.channels == (1 if card.key == "lenet5" else 3)
-        assert card.n_classes == (10 if card.key == "lenet5" else 1000)
+        assert card.channels == (1 if card.key in OWN else 3)
+        assert card.n_classes == (10 if card.key in OWN else 1000)
+        assert bool(card.classes_note) == (card.key in OWN)
 
 
 @pytest.mark.parametrize(
     ("key", "title"),
     [
         ("vgg16_bn", "VGG-16 with batch norm"),
+        ("vgg16", "VGG-16"),
+        ("small_vgg", "Small VGG"),
+        ("small_lenet", "Small LeNet"),
+        ("small_googlenet", "Small GoogLeNet"),
+        ("resnet18", "ResNet-18"),
+        ("alexnet", "AlexNet"),
         ("resnext101_32x8d", "ResNeXt-101 32×8d"),
         ("wide_resnet50_2", "Wide ResNet-50-2"),
         ("regnet_x_1_6gf", "RegNetX 1.6 GF"),

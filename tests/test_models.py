@@ -186,10 +186,10 @@ def test_he_initialisation_has_the_variance_of_its_paper() -> None:
 
 
 def test_measured_batch_norms_give_normalised_maps_on_the_pictures_that_were_measured() -> None:
-    from cnn_core.models.loading import _photographs
+    from cnn_core.models.loading import _pictures
 
     classifier = cc.load_model("resnet18", weights="random", device="cpu")
-    maps = classifier.module.bn1(classifier.module.conv1(_photographs(classifier.card)))
+    maps = classifier.module.bn1(classifier.module.conv1(_pictures(classifier.card)))
     # Biased against unbiased variance (n = 50,176) and BatchNorm's epsilon: both far below 1e-3.
     assert float(maps.mean(dim=(0, 2, 3)).abs().max()) < 1e-3
     assert float((maps.var(dim=(0, 2, 3)) - 1).abs().max()) < 1e-3

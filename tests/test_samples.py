@@ -12,7 +12,7 @@ import pytest
 from cnn_core.assets import ASSETS
 from cnn_core.images import load_image
 from cnn_core.samples import SAMPLES_FOLDER, Sample, list_samples
-from cnn_core.training.data import load_digits
+from cnn_core.training.data import data_set, load_digits, load_fashion
 
 
 def test_every_picture_in_the_folder_is_listed_once() -> None:
@@ -43,6 +43,20 @@ def test_sample_digits_are_test_digits_of_the_class_they_claim() -> None:
         (matches,) = np.nonzero((test.pictures == grey).all(axis=(1, 2)))
         assert len(matches) == 1 and test.labels[matches[0]] == int(sample.key[-1])
         assert f"number {test.indices[matches[0]]} " in sample.source
+
+
+def test_sample_clothes_are_test_pictures_of_the_class_they_claim() -> None:
+    _, test = load_fashion()
+    clothes = [sample for sample in list_samples() if sample.kind == "clothing"]
+    found = []
+    for sample in clothes:
+        grey = load_image(sample.path).rgb[:, :, 0]
+        (matches,) = np.nonzero((test.pictures == grey).all(axis=(1, 2)))
+        assert len(matches) == 1 and f"number {matches[0]} " in sample.source
+        name = data_set("fashion").class_names[test.labels[matches[0]]]
+        assert sample.title.lower().startswith(name.removesuffix("/top").lower())
+        found.append(int(test.labels[matches[0]]))
+    assert found == list(range(10))
 
 
 def test_every_shipped_file_has_its_licence() -> None:

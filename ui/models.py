@@ -33,9 +33,11 @@ def model_picker() -> None:
     cards = _cards()
     chosen = session.get("model")
     if chosen not in cards:
-        st.info(f"There is no network “{chosen}”; here is the default one.", icon=":material/hub:")
         _choose(session.PARAMETERS["model"].default)
+        session.refuse("model", f"There is no network “{chosen}”; here is the default one.")
         chosen = session.get("model")
+    if words := session.refused("model"):
+        st.info(words, icon=":material/hub:")
     ready = [card for card in cards.values() if card.key == chosen or card.weights_available]
     st.markdown("**Network**")
     picker(
@@ -72,8 +74,7 @@ def _millions(parameters: int) -> str:
 
 
 def _detail(card: cc.ModelCard) -> str:
-    classes = "ten digits" if card.n_classes == 10 else f"{card.n_classes:,} classes"
-    return f"{_millions(card.n_parameters)} · {classes}"
+    return f"{_millions(card.n_parameters)} · {card.classes_note or f'{card.n_classes:,} classes'}"
 
 
 def open_chosen() -> cc.Classifier:

@@ -10,8 +10,10 @@ import torchvision.models as tvm
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from ..training import landmark_modules
 from .families import family_of
 from .lenet5 import LeNet5
+from .weights import OWN
 
 
 class _NoAllocation(TorchFunctionMode):
@@ -39,15 +41,19 @@ def build_architecture(key: str, *, n_classes: int | None = None, trained: bool)
     """
     options: dict[str, Any] = {} if n_classes is None else {"num_classes": n_classes}
     row = family_of(key)
-    if row is not None and row[0].transforms_input:
+    if row is not None and row[0].transforms_input and key not in OWN:
         # The slow initialisation is for weights that we fill ourselves.
         options |= {"transform_input": trained, "aux_logits": False, "init_weights": False}
     with _NoAllocation():
-        module = LeNet5(**options) if key == "lenet5" else tvm.get_model(key, weights=None, **options)
+        module = _own(key, **options) if key in OWN else tvm.get_model(key, weights=None, **options)
     for part in module.modules():
         if hasattr(part, "inplace"):
             part.inplace = False
     return module.eval()
+
+
+def _own(key: str, **options: Any) -> nn.Module:
+    return LeNet5(**options) if key == "lenet5" else landmark_modules.build(key, **options)
 
 
 def allocate(module: nn.Module) -> None:

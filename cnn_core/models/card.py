@@ -36,6 +36,9 @@ class ModelCard:
     download_megabytes: float | None
     """The size of the download (MiB) where the weights can be fetched; None for weights that come with ConvLens."""
 
+    classes_note: str = ""
+    """What its classes are, for people ("ten digits"), where a number of classes says too little."""
+
     @property
     def channels(self) -> int:
         """Channels of the input: 3, or 1 for a network that reads greys."""

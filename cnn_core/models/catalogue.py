@@ -11,10 +11,10 @@ from ..errors import UnknownModel, quote, suggest
 from ..preprocessing import Preprocessing
 from .card import ModelCard
 from .families import Family, family_of
-from .weights import SHIPPED, Found, find, preferred_entry, shipped_metadata
+from .weights import OWN, SHIPPED, SMALL, Found, find, preferred_entry, shipped_metadata
 
-# First in every list: the default model, then the other two whose weights come with ConvLens.
-_FIRST: Final = ("mobilenet_v2", "squeezenet1_1", "lenet5")
+# First in every list: the default model, then the others whose weights come with ConvLens.
+_FIRST: Final = ("mobilenet_v2", "squeezenet1_1", *OWN)
 
 # torchvision counts Inception v3 with its auxiliary head, which only training uses (AuxLogits: 3,326,696 parameters).
 _TRAINING_ONLY_PARAMETERS: Final = {"inception_v3": 3_326_696}
@@ -35,8 +35,8 @@ def list_models() -> tuple[ModelCard, ...]:
 
 @cache
 def model_keys() -> tuple[str, ...]:
-    """The keys of all models: lenet5, and torchvision's classifiers of every family in `families.py`."""
-    return ("lenet5", *(key for key in tvm.list_models(module=tvm) if family_of(key)))
+    """The keys of all models: this project's own, and torchvision's classifiers of every family in `families.py`."""
+    return (*OWN, *(key for key in tvm.list_models(module=tvm) if family_of(key)))
 
 
 def check_key(key: str) -> str:
@@ -52,6 +52,8 @@ def card_of(key: str) -> ModelCard:
     row = family_of(key)
     assert row is not None  # model_keys() holds no other keys
     family, title = row
+    if key in SMALL:
+        return _small_card(key, family, title)
     return _lenet5_card(family, title) if key == "lenet5" else _torchvision_card(key, family, title)
 
 
@@ -69,8 +71,8 @@ def preprocessing_of(entry: Any) -> Preprocessing:
 
 def class_names_of(key: str) -> tuple[str, ...]:
     """A model's class names, in the order of its logits."""
-    if key == "lenet5":
-        return tuple(shipped_metadata("lenet5")["class_names"].split(","))
+    if key in OWN:
+        return tuple(shipped_metadata(key)["class_names"].split(","))
     return tuple(preferred_entry(key).meta["categories"])
 
 
@@ -131,4 +133,40 @@ def _lenet5_card(family: Family, title: str) -> ModelCard:
         weights_available=True,
         weights_note=note,
         download_megabytes=None,
+        classes_note="ten digits",
+    )
+
+
+def _small_card(key: str, family: Family, title: str) -> ModelCard:
+    from ..training.data import data_set
+
+    metadata, data = shipped_metadata(key), data_set("fashion")
+    note = (
+        f"Trained by this project on {int(metadata['n_train']):,} pictures of clothing (Fashion-MNIST), like the four "
+        f"other small landmark networks; it names {float(metadata['test_accuracy']):.1%} of "
+        f"{int(metadata['n_test']):,} others right."
+    ).replace("%", " %")
+    return ModelCard(
+        key=key,
+        title=title,
+        family=family.title,
+        year=family.year,
+        source=f"A small member of the family, made for this course, after {family.source}",
+        n_parameters=int(metadata["parameters"]),
+        input_size=(data.side, data.side),
+        n_classes=len(data.class_names),
+        macs=int(metadata["macs"]),
+        preprocessing=Preprocessing(
+            resize=data.side,
+            crop=data.side,
+            mean=(data.mean,),
+            std=(data.std,),
+            channels=1,
+            invert_light_background=True,
+        ),
+        weights_name=SHIPPED[key].entry_name,
+        weights_available=True,
+        weights_note=note,
+        download_megabytes=None,
+        classes_note="ten kinds of clothing",
     )

@@ -37,6 +37,11 @@ def _row(
     return Family(title, year, source, re.compile(pattern), name, transforms_input)
 
 
+def _small(match: re.Match[str]) -> str:
+    """The members for pictures of 28 x 28 that this project trained (`training.landmark_modules`)."""
+    return "Small " if match[1] else ""
+
+
 def _flops(text: str) -> str:
     """The multiply-adds that name a RegNet: "1_6gf" is "1.6 GF" and "400mf" is "400 MF"."""
     return f"{text[:-2].replace('_', '.')} {text[-2:].upper()}"
@@ -48,30 +53,30 @@ FAMILIES: Final[tuple[Family, ...]] = (
         1998,
         "LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition. "
         "Proceedings of the IEEE 86, 1998",
-        r"lenet5",
-        lambda m: "LeNet-5",
+        r"lenet5|small_lenet",
+        lambda m: "LeNet-5" if m[0] == "lenet5" else "Small LeNet",
     ),
     _row(
         "AlexNet",
         2012,
         "Krizhevsky, Sutskever, Hinton: ImageNet classification with deep convolutional neural networks. NeurIPS 2012; "
         "torchvision follows the one-tower variant of Krizhevsky: One weird trick, arXiv 1404.5997, 2014",
-        r"alexnet",
-        lambda m: "AlexNet",
+        r"(small_)?alexnet",
+        lambda m: f"{_small(m)}AlexNet",
     ),
     _row(
         "VGG",
         2014,
         "Simonyan, Zisserman: Very deep convolutional networks for large-scale image recognition. ICLR 2015",
-        r"vgg(\d+)(_bn)?",
-        lambda m: f"VGG-{m[1]}" + (" with batch norm" if m[2] else ""),
+        r"small_vgg|vgg(\d+)(_bn)?",
+        lambda m: f"VGG-{m[1]}" + (" with batch norm" if m[2] else "") if m[1] else "Small VGG",
     ),
     _row(
         "GoogLeNet",
         2014,
         "Szegedy et al.: Going deeper with convolutions. CVPR 2015",
-        r"googlenet",
-        lambda m: "GoogLeNet",
+        r"(small_)?googlenet",
+        lambda m: f"{_small(m)}GoogLeNet",
         transforms_input=True,
     ),
     _row(
@@ -86,8 +91,8 @@ FAMILIES: Final[tuple[Family, ...]] = (
         "ResNet",
         2015,
         "He, Zhang, Ren, Sun: Deep residual learning for image recognition. CVPR 2016",
-        r"resnet(\d+)",
-        lambda m: f"ResNet-{m[1]}",
+        r"small_resnet|resnet(\d+)",
+        lambda m: f"ResNet-{m[1]}" if m[1] else "Small ResNet",
     ),
     _row(
         "SqueezeNet",

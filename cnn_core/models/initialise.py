@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -27,12 +29,12 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
 
 
 @torch.no_grad()
-def measure_batch_norms(module: nn.Module, pictures: Tensor) -> None:
+def measure_batch_norms(module: nn.Module, pictures: Callable[[], Tensor]) -> None:
     """Set each BatchNorm's mean and variance to what arrives there from a batch of pictures, as training would.
 
     Without it a deep residual network's sums grow with every block (ResNet-152: logits of 10^8), since a BatchNorm
-    that has seen nothing normalises nothing. pictures: float32 (N, C, H, W), normalised. The module is in eval mode
-    afterwards.
+    that has seen nothing normalises nothing. pictures: gives float32 (N, C, H, W), normalised; it is asked only where
+    there is a BatchNorm. The module is in eval mode afterwards.
     """
     module.eval()
     norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
@@ -42,6 +44,6 @@ def measure_batch_norms(module: nn.Module, pictures: Tensor) -> None:
     for norm in norms:
         norm.reset_running_stats()
         norm.train().momentum = None  # a plain average over all that was seen, which is this one batch
-    module(pictures)
+    module(pictures())
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.eval().momentum = momentum

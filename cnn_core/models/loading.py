@@ -24,6 +24,7 @@ _MAX_BYTES: Final = 4 * 2**30
 _MEASURED_SIDE: Final = 224
 _MEASURED_MACS: Final = 100e9
 _MEASURED_PICTURES: Final = ("bison", "cow", "owl", "horse")
+_MEASURED_CLOTHES: Final = ("clothing_t_shirt", "clothing_sandal", "clothing_bag", "clothing_coat")
 
 
 def load_model(key: str, *, weights: str = "default", device: str | torch.device = "auto", seed: int = 0) -> Classifier:
@@ -79,8 +80,7 @@ def _random(card: ModelCard, device: str | torch.device, seed: int) -> Classifie
     module = build_architecture(card.key, trained=False)
     allocate(module)
     initialise(module, torch.Generator().manual_seed(seed))
-    if card.key != "lenet5":  # which has no batch norm, and reads no photographs
-        measure_batch_norms(module, _photographs(card))
+    measure_batch_norms(module, lambda: _pictures(card))
     return Classifier(
         module,
         card,
@@ -92,11 +92,12 @@ def _random(card: ModelCard, device: str | torch.device, seed: int) -> Classifie
     )
 
 
-def _photographs(card: ModelCard) -> torch.Tensor:
-    """A small batch of the sample photographs, as small as its cost asks: float32 (N, 3, side, side)."""
+def _pictures(card: ModelCard) -> torch.Tensor:
+    """A small batch of samples that suit the network, as small as its cost asks: float32 (N, channels, side, side)."""
     crop = card.preprocessing.crop
     affordable = crop * (_MEASURED_MACS / len(_MEASURED_PICTURES) / (card.macs or 1)) ** 0.5
     side = int(min(crop, _MEASURED_SIDE, affordable))
     small = replace(card.preprocessing, resize=side, crop=side)
     paths = {sample.key: sample.path for sample in list_samples()}
-    return torch.cat([small.apply(load_image(paths[key])).tensor for key in _MEASURED_PICTURES])
+    keys = _MEASURED_PICTURES if card.channels == 3 else _MEASURED_CLOTHES
+    return torch.cat([small.apply(load_image(paths[key])).tensor for key in keys])

@@ -25,9 +25,14 @@ class Shipped:
 
     file: str
     entry_name: str
-    """The torchvision entry that they are or whose preprocessing fits them; for lenet5 a name of our own."""
+    """The torchvision entry that they are or whose preprocessing fits them; for networks of OWN a name of our own."""
     note: str
 
+
+SMALL: Final = ("small_lenet", "small_alexnet", "small_vgg", "small_googlenet", "small_resnet")
+"""The small landmark networks, in the order of their years; see `training.landmarks`."""
+OWN: Final = ("lenet5", *SMALL)
+"""Networks that this project trained itself, and torchvision does not have."""
 
 SHIPPED: Final[dict[str, Shipped]] = {
     "mobilenet_v2": Shipped(
@@ -43,6 +48,7 @@ SHIPPED: Final[dict[str, Shipped]] = {
         "half precision.",
     ),
     "lenet5": Shipped("lenet5.safetensors", "MNIST_8K", ""),
+    **{key: Shipped(f"{key}.safetensors", "FASHION_6K", "") for key in SMALL},
 }
 
 
@@ -52,7 +58,7 @@ class Found:
 
     path: Path
     entry: Any
-    """The torchvision weights entry that it holds; None for lenet5."""
+    """The torchvision weights entry that it holds; None for the networks of OWN."""
     shipped: bool
 
 
@@ -95,8 +101,8 @@ def find(key: str) -> Found | None:
     if key in SHIPPED:
         path = ASSETS / "weights" / SHIPPED[key].file
         if path.is_file():
-            return Found(path, None if key == "lenet5" else preferred_entry(key), shipped=True)
-        if key == "lenet5":
+            return Found(path, None if key in OWN else preferred_entry(key), shipped=True)
+        if key in OWN:
             return None
     folders = [folder for folder in (own_folder(), download_folder()) if folder is not None]
     for entry in entries(key):

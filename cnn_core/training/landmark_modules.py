@@ -6,6 +6,9 @@ size that learns clothing in a minute or two of one core.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 
@@ -14,12 +17,12 @@ from .modules import CLASSES, Block, conv3, lenet5_1998, sequence
 _DROPPED = 0.5  # Krizhevsky et al. 2012, section 4.2; VGG kept it
 
 
-def small_lenet() -> nn.Module:
+def small_lenet(num_classes: int = CLASSES) -> nn.Module:
     """LeNet-5 itself, which was made for this size: tanh, average pooling, three linear layers (LeCun et al. 1998)."""
-    return lenet5_1998()
+    return lenet5_1998(num_classes)
 
 
-def small_alexnet() -> nn.Module:
+def small_alexnet(num_classes: int = CLASSES) -> nn.Module:
     """Large first kernels with a stride, ReLU, overlapping pooling, five convolutions, dropout, wide linear layers.
 
     Krizhevsky et al. 2012, figure 2, without the two groups: 7x7 kernels with stride 2 stand for 11x11 with stride 4.
@@ -44,11 +47,11 @@ def small_alexnet() -> nn.Module:
         dropout2=nn.Dropout(_DROPPED),
         fc2=nn.Linear(256, 128),
         relu7=nn.ReLU(),
-        fc3=nn.Linear(128, CLASSES),
+        fc3=nn.Linear(128, num_classes),
     )
 
 
-def small_vgg() -> nn.Module:
+def small_vgg(num_classes: int = CLASSES) -> nn.Module:
     """3x3 convolutions alone, two in a row, widths doubling where the maps halve (Simonyan and Zisserman 2015)."""
     layers: dict[str, nn.Module] = {}
     inputs = 1
@@ -67,7 +70,7 @@ def small_vgg() -> nn.Module:
         fc2=nn.Linear(128, 128),
         relu5=nn.ReLU(),
         dropout2=nn.Dropout(_DROPPED),
-        fc3=nn.Linear(128, CLASSES),
+        fc3=nn.Linear(128, num_classes),
     )
 
 
@@ -109,7 +112,7 @@ def _with_relu(conv: nn.Conv2d) -> nn.Sequential:
     return sequence(**_layers("conv", conv))
 
 
-def small_googlenet() -> nn.Module:
+def small_googlenet(num_classes: int = CLASSES) -> nn.Module:
     """A stem, three Inception modules, global average pooling, and a single linear layer (Szegedy et al. 2015).
 
     Without batch norm, as in the paper; torchvision's GoogLeNet has one after every convolution.
@@ -125,11 +128,11 @@ def small_googlenet() -> nn.Module:
         inception3=Inception(96, 40, 28, 56, 8, 16, 16),
         global_pool=nn.AdaptiveAvgPool2d(1),
         flatten=nn.Flatten(),
-        fc=nn.Linear(128, CLASSES),
+        fc=nn.Linear(128, num_classes),
     )
 
 
-def small_resnet() -> nn.Module:
+def small_resnet(num_classes: int = CLASSES) -> nn.Module:
     """A stem, six residual blocks of two 3x3 convolutions with batch norm, global average pooling (He et al. 2016).
 
     14 layers: each stage halves the maps and doubles the widths, and its first shortcut is a 1x1 convolution.
@@ -146,5 +149,19 @@ def small_resnet() -> nn.Module:
         block6=Block(64, 64),
         global_pool=nn.AdaptiveAvgPool2d(1),
         flatten=nn.Flatten(),
-        fc=nn.Linear(64, CLASSES),
+        fc=nn.Linear(64, num_classes),
     )
+
+
+BUILDERS: Final[dict[str, Callable[[int], nn.Module]]] = {
+    "small_lenet": small_lenet,
+    "small_alexnet": small_alexnet,
+    "small_vgg": small_vgg,
+    "small_googlenet": small_googlenet,
+    "small_resnet": small_resnet,
+}
+
+
+def build(key: str, num_classes: int = CLASSES) -> nn.Module:
+    """The small member of this key, as it begins; KeyError where there is none."""
+    return BUILDERS[key](num_classes)

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..assets import ASSETS
+from ..network import build_network
 from .data import data_set
 from .experiments import experiment_of
 from .run import Step, TrainingRun
@@ -31,9 +32,12 @@ def write(run: TrainingRun, folder: Path) -> Path:
     """The weights as <network>.safetensors, with what was measured and how they came about as its metadata."""
     recipe, data = run.recipe, data_set(run.recipe.data)
     path = folder / f"{recipe.network}.safetensors"
+    network = build_network(run.module(), (data.channels, data.side, data.side))
     metadata = {
         "architecture": recipe.network,
         "class_names": ",".join(data.class_names),
+        "parameters": str(network.n_parameters),
+        "macs": str(network.macs),
         "test_accuracy": f"{run.test_accuracy:.4f}",
         "train_accuracy": f"{run.train_accuracy:.4f}",
         "n_train": str(recipe.n_train),

@@ -25,7 +25,7 @@ def conv3(inputs: int, outputs: int, *, stride: int = 1, bias: bool = True) -> n
     return nn.Conv2d(inputs, outputs, kernel_size=3, stride=stride, padding=1, bias=bias)
 
 
-def lenet5_1998() -> nn.Module:
+def lenet5_1998(num_classes: int = CLASSES) -> nn.Module:
     """LeNet-5 with the tanh and the average pooling of 1998 (LeCun et al. 1998, section II.B).
 
     As in `models.lenet5`, every filter of the second convolution reads all six maps and a linear layer ends it.
@@ -42,7 +42,7 @@ def lenet5_1998() -> nn.Module:
         tanh3=nn.Tanh(),
         fc2=nn.Linear(120, 84),
         tanh4=nn.Tanh(),
-        fc3=nn.Linear(84, CLASSES),
+        fc3=nn.Linear(84, num_classes),
     )
 
 
