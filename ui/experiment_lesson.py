@@ -47,7 +47,7 @@ _SECONDS: Final = 0.6  # between two looks at a run
 
 @dataclass(frozen=True)
 class Question:
-    """What the learner guesses, and how the answer is read off the numbers."""
+    """What the learner guesses, and how the answer is read off the numbers; several are asked one after the other."""
 
     key: str
     text: str
@@ -64,6 +64,8 @@ class Line:
     style: Style
     points: tuple[tuple[float, str, str], ...]
     """x, arm, measure: the measure's mean over the seeds is y, its range the band."""
+    joined: bool = True
+    """False where x are kinds and no amounts: points with their ranges, and no line between them."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,13 @@ class Chart:
 def panel(
     experiment_key: str,
     *,
-    question: Question,
+    question: Question | Sequence[Question],
     says: Callable[[Source], str],
     chosen: Sequence[str] | None = None,
     arms: Sequence[str] | None = None,
     measures: Sequence[str] | None = None,
     charts: Sequence[Chart] = (),
+    views: Sequence[View] = (),
     styles: Mapping[str, Style] | None = None,
     first: str = "",
     title: str = "Test: train them yourself",
@@ -100,25 +103,17 @@ def panel(
 
     says: the sentence that the numbers support, drawn for the precomputed ones and for the visitor's own. chosen: keys
     of the arms that are chosen at first (all that are offered). arms: those that are offered (all). measures: columns
-    of the table (the experiment's own). charts: drawn as the first views. styles: by arm, where the default ones (by
-    group and place) will not do. first: the view that opens ("test_accuracy", "loss", "gradients", a chart's key ...).
+    of the table (the experiment's own). charts: drawn as the first views; views: more of them, ready made. styles: by
+    arm, where the default ones (by group and place) will not do. first: the view that opens ("test_accuracy", "loss",
+    "gradients", a chart's key ...).
     """
     experiment = experiment_of(experiment_key)
     offered = tuple(experiment.arms if arms is None else (experiment.arm(arm) for arm in arms))
     bands = _bands(experiment.key)
     records = records_of(experiment.key)
-    guess = lesson.guess(question.key, question.text, question.options)
-    skipped = f"cl_experiment_skipped_{experiment.key}"
-    if guess is None and not st.session_state.get(skipped):
-        st.caption("Guess first: the curves, and the networks to train, are under your guess.")
-        st.button(
-            "Show it without a guess",
-            key=f"cl_experiment_skip_{experiment.key}",
-            type="tertiary",
-            on_click=lambda: st.session_state.__setitem__(skipped, True),
-        )
+    questions = (question,) if isinstance(question, Question) else tuple(question)
+    if not _asked(experiment.key, questions, records, bands):
         return
-    _reveal(guess, question, records, bands)
     with lesson.test(title):
         st.markdown(f"**What is compared.** {experiment.compares}")
         job = jobs.mine().job(runs.slot_of(experiment.key))
@@ -129,6 +124,7 @@ def panel(
             tuple(chosen if chosen is not None else (arm.key for arm in offered)),
             tuple(measures if measures is not None else experiment.measures),
             tuple(charts),
+            tuple(views),
             {**styles_of(experiment), **(styles or {})},
             first,
             says,
@@ -145,6 +141,7 @@ class _Panel:
     default: tuple[str, ...]
     measures: tuple[str, ...]
     charts: tuple[Chart, ...]
+    views: tuple[View, ...]
     styles: Mapping[str, Style]
     first: str
     says: Callable[[Source], str]
@@ -157,6 +154,24 @@ class _Panel:
 
 def _bands(key: str) -> cc.Bands | None:
     return cached.memo("bands", (key,), lambda: cc.load_bands(key), lambda made: 1 if made is None else 200_000)
+
+
+def _asked(key: str, questions: Sequence[Question], records: Records, bands: cc.Bands | None) -> bool:
+    """Ask, and answer each question once it is guessed; False while one is open that was not skipped."""
+    skipped = f"cl_experiment_skipped_{key}"
+    for question in questions:
+        guess = lesson.guess(question.key, question.text, question.options)
+        if guess is None and not st.session_state.get(skipped):
+            st.caption("Guess first: the curves, and the networks to train, are under your guess.")
+            st.button(
+                "Show it without a guess",
+                key=f"cl_experiment_skip_{key}",
+                type="tertiary",
+                on_click=lambda: st.session_state.__setitem__(skipped, True),
+            )
+            return False
+        _reveal(guess, question, records, bands)
+    return True
 
 
 def _reveal(guess: str | None, question: Question, records: Records, bands: cc.Bands | None) -> None:
@@ -266,7 +281,7 @@ def _curves(part: _Panel, choice: Choice, shown: Sequence[Record], live: runs.Li
     arms = [arm for arm in part.offered if arm.key in ran | chosen]
     bands = part.bands if part.bands is not None and part.bands.current else None
     sources = part.sources(shown)
-    views = [_chart(chart, sources) for chart in part.charts]
+    views = [*(_chart(chart, sources) for chart in part.charts), *part.views]
     views += training_views(Drawn(part.experiment, arms, bands, records, part.styles))
     curves(
         views,
@@ -297,6 +312,7 @@ def _chart(chart: Chart, sources: Sequence[Source]) -> View:
                     np.array([one.min() for one in values]) if many else None,
                     np.array([one.max() for one in values]) if many else None,
                     note=source.words + (", mean" if many else ""),
+                    joined=line.joined,
                 )
             )
     return View(

@@ -44,6 +44,8 @@ class Series:
     """Whose numbers these are: "precomputed, mean of 10 seeds", "your run, seed 3"."""
     labels: tuple[str, ...] = ()
     """What each place is called where x is a mere number, such as a layer's name."""
+    joined: bool = True
+    """False: points with their ranges, and no line between them."""
     steps: tuple[int, ...] = ()
     """The step of each row of y, in a view with frames."""
     end: str = ""
@@ -98,6 +100,7 @@ def curves(views: Sequence[View], *, key: str, file: str, label: str, first: str
                     "note": series.note,
                     "labels": list(series.labels),
                     "steps": [int(step) for step in series.steps],
+                    "joined": series.joined,
                     "end": series.end,
                 }
             )

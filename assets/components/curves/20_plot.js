@@ -64,7 +64,7 @@ function drawPlot(view, parts, { width, height, theme, fitted, title }) {
     chart.append(svg("text", { ...small, x: box.right, y: y - 5, "text-anchor": "end" }, view.guide[1]));
   }
   for (const part of parts) {
-    if (!part.low || part.x.length < 2) continue;
+    if (!part.low || part.x.length < 2 || !part.joined) continue;
     const whole = [...part.x.keys()].filter((i) => Number.isFinite(part.low[i]) && Number.isFinite(part.high[i]));
     const path = [...whole.map((i) => [px(part.x[i]), py(part.high[i])]), ...whole.reverse().map((i) => [px(part.x[i]), py(part.low[i])])];
     if (path.length) chart.append(svg("path", { d: linePath(path) + "Z", fill: theme[part.role], opacity: part.kind === "precomputed" ? 0.13 : 0.26 }));
@@ -88,7 +88,8 @@ function drawPlot(view, parts, { width, height, theme, fitted, title }) {
 function drawSeries(chart, part, box, { px, py, inside }, theme) {
   const colour = theme[part.role];
   const points = [...part.x].map((x, i) => [px(x), inside(part.y[i]) ? py(part.y[i]) : Number.isFinite(part.y[i]) ? Math.max(box.top, Math.min(box.bottom, py(part.y[i]))) : part.y[i]]);
-  chart.append(svg("path", { d: linePath(points), ...strokeOf(part, theme) }));
+  if (part.joined) chart.append(svg("path", { d: linePath(points), ...strokeOf(part, theme) }));
+  else drawRanges(chart, part, points, py, theme);
   const marks = part.kind !== "precomputed" || points.length <= 12;
   points.forEach(([x, y], i) => {
     if (!Number.isFinite(y)) {
@@ -101,7 +102,7 @@ function drawSeries(chart, part, box, { px, py, inside }, theme) {
         chart.append(svg("text", { x: x + (right ? 9 : -9), y: at + 5, "font-size": 12, "font-weight": 600, fill: theme.wrong, "text-anchor": right ? "start" : "end" }, word));
       }
     } else if (marks && points.length <= 32 && part.symbol !== "none") {
-      chart.append(svg("path", { d: symbolPath(part.symbol, x, y, part.kind === "precomputed" ? 2.6 : 4), fill: colour, stroke: theme.page, "stroke-width": 1 }));
+      chart.append(svg("path", { d: symbolPath(part.symbol, x, y, part.kind === "precomputed" && part.joined ? 2.6 : 4.5), fill: colour, stroke: theme.page, "stroke-width": 1 }));
     }
   });
   const last = points[points.length - 1];
@@ -111,6 +112,17 @@ function drawSeries(chart, part, box, { px, py, inside }, theme) {
     const right = last[0] < box.right - 80;
     chart.append(svg("text", { x: last[0] + (right ? 8 : -8), y: Math.max(box.top + 10, last[1] - 8), "font-size": 12, "font-weight": 600, fill: part.end === "diverged" ? theme.wrong : colour, "text-anchor": right ? "start" : "end" }, part.end));
   }
+}
+
+/** Kinds beside each other: what was precomputed stands left of its place, what the visitor ran right of it. */
+function drawRanges(chart, part, points, py, theme) {
+  const aside = part.kind === "precomputed" ? -5 : 5;
+  points.forEach((point, i) => {
+    point[0] += aside;
+    if (!part.low || !Number.isFinite(part.low[i]) || !Number.isFinite(part.high[i])) return;
+    const [x, low, high] = [point[0], py(part.low[i]), py(part.high[i])];
+    chart.append(svg("path", { d: `M${x - 5} ${low}h10M${x} ${low}V${high}M${x - 5} ${high}h10`, ...strokeOf(part, theme), "stroke-dasharray": "none", "stroke-width": part.kind === "precomputed" ? 1.6 : 2.75 }));
+  });
 }
 
 /** A short sample of a line for the legend. */
