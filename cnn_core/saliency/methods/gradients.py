@@ -6,12 +6,14 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..batch import ordinary
 from ..masking import BASELINES, scores
 from ..masking import baseline as baseline_picture
 from ..options import Option
 from ..passes import layer_gradients
+from ..quadrature import RULES, by_error, by_gauss
 from ..registry import Evidence, Job, MethodCard, register
 
 CHANNELS: Final = ("absmax", "sum")
@@ -129,34 +131,42 @@ def smoothgrad(
         needs=_NEEDS,
         family="gradient",
         options=(
-            Option("steps", 50, "Points on the path from the baseline to the picture.", low=1, high=1000),
+            Option("steps", 50, "Points on the path from the baseline to the picture.", low=2, high=1000),
             Option("baseline", "black", "Where the path begins.", choices=BASELINES),
+            Option(
+                "rule",
+                "adaptive",
+                "“adaptive” puts the points where the sum is off most, “gauss” at Gauss and Legendre's fixed places.",
+                choices=RULES,
+            ),
         ),
         warning="It answers “why this picture rather than the baseline?”: another baseline gives another map.",
         is_dear=True,
     )
 )
-def integrated_gradients(job: Job, *, steps: int = 50, baseline: str = "black") -> Evidence:
-    """Equation 1 of the paper, the integral by Gauss and Legendre's rule with `steps` points, summed over channels.
+def integrated_gradients(job: Job, *, steps: int = 50, baseline: str = "black", rule: str = "adaptive") -> Evidence:
+    """Equation 1 of the paper, the integral with `steps` points, summed over channels.
 
     Values (h, w), one for each pixel, in the target's units. By the axiom of completeness they sum to y(picture) -
     y(baseline); details holds their "sum", that "difference", and "completeness_error", how far off the sum is as a
-    share of the difference.
+    share of the difference. Departure from the paper's equal steps: the score mostly rises on the first tenth of the
+    path, so "adaptive" halves those parts of it whose trapezoid is furthest from the score's true change.
     """
     x = job.x
     start = baseline_picture(job, baseline)
-    nodes, weights = np.polynomial.legendre.leggauss(steps)
-    alphas = torch.from_numpy((nodes + 1) / 2).to(x)[:, None, None, None]
-    shares = torch.from_numpy(weights / 2).to(x)
-    total = torch.zeros_like(x[0])
-    for first in range(0, steps, job.batch_size):
+    done = 0
+
+    def evaluate(alphas: NDArray[np.float64]) -> tuple[torch.Tensor, NDArray[np.float64]]:
+        nonlocal done
         job.work.check()
-        part = slice(first, min(first + job.batch_size, steps))
-        found = input_gradients(job, start + alphas[part] * (x - start))
-        total += torch.einsum("n,nchw->chw", shares[part], found)
-        job.work.tell(part.stop, steps)
+        at = torch.from_numpy(alphas).to(x)[:, None, None, None]
+        found, y = _gradients_and_scores(job, start + at * (x - start))
+        done += len(alphas)
+        job.work.tell(done, steps)
+        return (found * (x - start)).sum(dim=1), y.double().cpu().numpy()
+
     with torch.no_grad():
-        parts = (total * (x - start)[0]).sum(dim=0)
+        parts = (by_error if rule == "adaptive" else by_gauss)(evaluate, steps, job.batch_size)
         ends = job.classifier.network.run(start)[job.classifier.network.output]
         difference = float(scores(job.target, job.logits[None])[0] - scores(job.target, ends)[0])
     found_sum = float(parts.double().sum())
@@ -169,14 +179,19 @@ def integrated_gradients(job: Job, *, steps: int = 50, baseline: str = "black") 
     )
 
 
-def input_gradients(job: Job, x: torch.Tensor) -> torch.Tensor:
-    """dy/dx for each of n pictures (n, C, h, w), all with the job's target."""
+def _gradients_and_scores(job: Job, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """dy/dx (n, C, h, w) and y (n,) of n pictures, all with the job's target."""
     network, target = job.classifier.network, job.target
     with torch.enable_grad():
         leaf = ordinary(x.detach()).requires_grad_(True)
         y = target.values(network.run(leaf)[network.output])
         (found,) = torch.autograd.grad(y.sum(), leaf)
-    return found
+    return found, y.detach()
+
+
+def input_gradients(job: Job, x: torch.Tensor) -> torch.Tensor:
+    """dy/dx for each of n pictures (n, C, h, w), all with the job's target."""
+    return _gradients_and_scores(job, x)[0]
 
 
 def one_channel(values: torch.Tensor, channels: str) -> torch.Tensor:
