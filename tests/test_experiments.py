@@ -61,6 +61,8 @@ def test_every_experiment_of_the_issue_is_there() -> None:
         "input_normalisation",
         "augmentation",
         "degradation",
+        "landmarks",
+        "build",
     ]
     with pytest.raises(ValueError, match="already"):
         register_experiment(EXPERIMENTS[0])

@@ -355,7 +355,7 @@ def _planned(layer: Layer, name: str, shape: Shape, classes: int, *, bias: bool)
 
 
 PRESETS: Final = {
-    "tiny": ("Tiny CNN", "conv8k3-relu-max2-conv16k3-relu-max2-gap-linear"),
+    "tiny": ("Tiny CNN", "conv8k3-relu-max2-conv16k3-relu-max2-flatten-linear"),
     "lenet": (
         "LeNet-5",
         "conv6k5-relu-max2-conv16k5p0-relu-max2-flatten-linear120-relu-linear84-relu-linear",
