@@ -21,7 +21,7 @@ from .networks import fresh_network
 from .optimisers import state_shapes
 from .recipe import Recipe
 from .run import Evaluation, Step, TrainingRun
-from .strict_json import from_words, to_json
+from .strict_json import from_words, to_json, to_words
 
 _FORMAT: Final = "convlens-run-1"
 _MAX_BYTES: Final = 64 * 2**20
@@ -53,7 +53,7 @@ def save_run(run: TrainingRun, path: str | os.PathLike[str]) -> tuple[Path, Path
         "note": run.note,
         "train_accuracy": run.train_accuracy,
         "test_accuracy": run.test_accuracy,
-        "steps": [asdict(step) for step in run.steps],
+        "steps": [step_to_dict(step) for step in run.steps],
     }
     _write(tensor_path, data)
     _write(text_path, to_json(told).encode())
@@ -79,7 +79,7 @@ def load_run(path: str | os.PathLike[str]) -> TrainingRun:
             seed=int(told["seed"]),
             state=told["state"],
             note=str(told["note"]),
-            steps=tuple(_step(step) for step in told["steps"]),
+            steps=tuple(step_from_dict(step) for step in told["steps"]),
             train_accuracy=float(told["train_accuracy"]),
             test_accuracy=float(told["test_accuracy"]),
             weights=_part(tensors, "weights."),
@@ -111,7 +111,14 @@ def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _step(told: Mapping[str, Any]) -> Step:
+def step_to_dict(step: Step) -> dict[str, Any]:
+    """A step as plain values fit for strict JSON."""
+    told: dict[str, Any] = to_words(asdict(step))
+    return told
+
+
+def step_from_dict(told: Mapping[str, Any]) -> Step:
+    """The step of `step_to_dict`."""
     values = from_words(told)
     evaluation = values.pop("evaluation")
     if evaluation is not None:

@@ -56,13 +56,7 @@ def train(
     Reads and writes nothing global: not torch's random state, not its threads, not its gradient mode.
     Raises InvalidOption for an unknown experiment, arm or setting, or a value that is not offered.
     """
-    experiment = experiment_of(experiment_key)
-    chosen = experiment.arm(arm)
-    recipe = recipe_of(experiment, chosen, settings)
-    check_seed(seed)
-    return _learn(
-        _Origin(experiment.key, chosen.key, chosen.title, recipe, seed), None, on_step, should_stop, evaluate_every
-    )
+    return learn(plan_of(experiment_key, seed, arm, settings), None, on_step, should_stop, evaluate_every)
 
 
 def resume(
@@ -76,10 +70,34 @@ def resume(
 
     The given run stays as it is. Raises InvalidOption for a run that is finished or has diverged.
     """
+    return learn(plan_of_rest(run), run, on_step, should_stop, evaluate_every)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides a run, with the names that it will carry."""
+
+    experiment: str
+    arm: str
+    title: str
+    recipe: Recipe
+    seed: int
+
+
+def plan_of(experiment_key: str, seed: int, arm: str | None, settings: Mapping[str, Any]) -> Plan:
+    """What `train` with these arguments would do; it raises what `train` raises."""
+    experiment = experiment_of(experiment_key)
+    chosen = experiment.arm(arm)
+    recipe = recipe_of(experiment, chosen, settings)
+    check_seed(seed)
+    return Plan(experiment.key, chosen.key, chosen.title, recipe, seed)
+
+
+def plan_of_rest(run: TrainingRun) -> Plan:
+    """What `resume` would do; it raises what `resume` raises."""
     if run.state != "stopped":
         raise InvalidOption(f"Only a stopped run can be continued; this one is {run.state}.")
-    origin = _Origin(run.experiment, run.arm, run.title, run.recipe, run.seed)
-    return _learn(origin, run, on_step, should_stop, evaluate_every)
+    return Plan(run.experiment, run.arm, run.title, run.recipe, run.seed)
 
 
 def recipe_of(experiment: Experiment, arm: Arm, settings: Mapping[str, Any]) -> Recipe:
@@ -100,15 +118,6 @@ def check_seed(seed: int) -> None:
     """InvalidOption for what is no seed."""
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _LARGEST_SEED:
         raise InvalidOption(f"The seed must be a whole number from 0 up, not {quote(seed)}.")
-
-
-@dataclass(frozen=True)
-class _Origin:
-    experiment: str
-    arm: str
-    title: str
-    recipe: Recipe
-    seed: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,28 +179,29 @@ class _Clock:
         self.cpu_seconds += time.thread_time() - self._cpu_begin
 
 
-def _learn(
-    origin: _Origin,
+def learn(
+    plan: Plan,
     earlier: TrainingRun | None,
     on_step: OnStep | None,
     should_stop: ShouldStop | None,
     evaluate_every: int | None,
 ) -> TrainingRun:
-    recipe = origin.recipe
+    """Carry out a plan, from the beginning or from where an earlier run was stopped; see `train`."""
+    recipe = plan.recipe
     every = max(1, recipe.steps // _EVALUATIONS) if evaluate_every is None else evaluate_every
     # The caller may have switched gradients off.
     with torch.inference_mode(False), torch.enable_grad():
-        pictures = _load(recipe, origin.seed)
-        module = fresh_network(recipe.network, origin.seed, recipe.data)
+        pictures = _load(recipe, plan.seed)
+        module = fresh_network(recipe.network, plan.seed, recipe.data)
         if earlier is not None:
             module.load_state_dict(dict(earlier.weights))
         parameters = list(module.parameters())
         steps = [] if earlier is None else list(earlier.steps)
         optimiser = Optimiser(recipe, parameters, done=len(steps), state=None if earlier is None else earlier.optimiser)
-        batches = _Batches(recipe, origin.seed, pictures)
+        batches = _Batches(recipe, plan.seed, pictures)
         clock = _Clock(0.0, 0.0) if earlier is None else _Clock(earlier.seconds, earlier.cpu_seconds)
         norms = _NormReader(module)
-        dropouts = Dropouts(module, origin.seed)
+        dropouts = Dropouts(module, plan.seed)
         state: State = "finished"
         note = ""
         while len(steps) < recipe.steps:
@@ -228,11 +238,11 @@ def _learn(
                 state, note = "diverged", divergence_note(number + 1, value)
                 break
         return TrainingRun(
-            experiment=origin.experiment,
-            arm=origin.arm,
-            title=origin.title,
+            experiment=plan.experiment,
+            arm=plan.arm,
+            title=plan.title,
             recipe=recipe,
-            seed=origin.seed,
+            seed=plan.seed,
             state=state,
             note=note or f"Finished: {recipe.steps:,} steps.",
             steps=tuple(steps),
