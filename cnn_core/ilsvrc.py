@@ -18,6 +18,8 @@ class Entry:
 
     year: int
     name: str
+    short: str
+    """The name where room is scarce."""
     error: float
     """Top-5 error on the challenge's test pictures, 0 to 1, without other training data."""
     source: str
@@ -30,10 +32,16 @@ class Entry:
     """Lessons that let you try the idea: (page, what you will see there); the first one explains the step best."""
     is_winner: bool = True
 
+    @property
+    def key(self) -> str:
+        """What an address calls it: "2012-alexnet"."""
+        return f"{self.year}-{self.short.lower()}"
+
 
 ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         2010,
+        "NEC-UIUC",
         "NEC-UIUC",
         0.282,
         _HISTORY,
@@ -44,6 +52,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         2011,
         "XRCE",
+        "XRCE",
         0.258,
         _HISTORY,
         "Fisher vectors of designed descriptors, and one linear SVM for each class.",
@@ -53,6 +62,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         2012,
         "SuperVision (AlexNet)",
+        "AlexNet",
         0.164,
         _HISTORY,
         "A deep convolutional network learned from the pixels: ReLU, dropout, two graphics cards.",
@@ -66,6 +76,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         2012,
         "ISI",
+        "ISI",
         0.262,
         _HISTORY,
         "Second place: Fisher vectors again, the way of the years before.",
@@ -75,6 +86,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     ),
     Entry(
         2013,
+        "Clarifai",
         "Clarifai",
         0.117,
         _HISTORY,
@@ -89,6 +101,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         2014,
         "GoogLeNet",
+        "GoogLeNet",
         0.067,
         _HISTORY,
         "Inception modules: four branches side by side, made cheap by 1 × 1 convolutions; 22 layers.",
@@ -97,6 +110,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     ),
     Entry(
         2014,
+        "VGG",
         "VGG",
         0.073,
         _HISTORY,
@@ -108,6 +122,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         2015,
         "ResNet (ensemble)",
+        "ResNet",
         0.0357,
         _RESNET,
         "Shortcuts let networks of up to 152 layers be trained.",
@@ -117,6 +132,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         2016,
         "Trimps-Soushen",
+        "Trimps-Soushen",
         0.0299,
         _SENET,
         "An ensemble of several networks of the years before.",
@@ -125,6 +141,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     ),
     Entry(
         2017,
+        "SENet",
         "SENet",
         0.0225,
         _SENET,

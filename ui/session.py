@@ -141,7 +141,7 @@ PARAMETERS: dict[str, Parameter] = {
     "recipe": Parameter(_recipe),
     "digit": Parameter(_between(0, 1_999), 8),
     "moved": Parameter(_moved, "0~0~plain"),
-    "year": Parameter(_between(2010, 2017), 2012),
+    "entry": Parameter(_key, "2012-alexnet"),
     "table": Parameter(_one_of("fashion", "digits"), "fashion"),
 }
 
@@ -168,9 +168,8 @@ def set(name: str, value: Any, *, address: bool = True) -> None:
     is on its way, since a browser that is told a new address first is slower to draw.
     """
     parameter = PARAMETERS[name]
-    if value is not None:
-        # Another network or picture is a new start; any other choice answers only what was said about its like.
-        _refusals().clear() if name in ("model", "picture") else _refusals().pop(name, None)
+    if value is not None and value != get(name):
+        _forget_refusal(name)
     if value is None:
         st.session_state.pop(_slot(name), None)
     else:
@@ -180,8 +179,13 @@ def set(name: str, value: Any, *, address: bool = True) -> None:
 
 
 def refuse(name: str, sentence: str) -> None:
-    """Drop a value that does not fit, and keep the sentence that says so until another is chosen or the page is left."""
+    """Drop a value that does not fit, and tell so in a sentence."""
     set(name, None)
+    tell(name, sentence)
+
+
+def tell(name: str, sentence: str) -> None:
+    """Keep a sentence about a value that did not fit until another is chosen or the page is left."""
     _refusals()[name] = sentence
 
 
@@ -198,6 +202,13 @@ def refused_values() -> tuple[str, ...]:
 def _refusals() -> dict[str, str]:
     kept: dict[str, str] = st.session_state.setdefault(_REFUSED, {})
     return kept
+
+
+def _forget_refusal(name: str) -> None:
+    """Something else was chosen: what was said about its like is over, and with another network all of it."""
+    for kept in list(_refusals()):
+        if name == "model" or kept in (name, f"{_UNREADABLE}{name}"):
+            del _refusals()[kept]
 
 
 def bind(*names: str) -> None:
@@ -227,6 +238,7 @@ def adopt_address(page: str = "") -> None:
         if text is None or seen.get(name) == text:
             continue
         seen[name] = text
+        _forget_refusal(name)
         try:
             st.session_state[_slot(name)] = parameter.parse(text)
         except ValueError:
