@@ -51,7 +51,12 @@ PAGES: tuple[Lesson, ...] = (
     Lesson("gradcam", "Grad-CAM", "Inspect", "center_focus_strong", "Where it looked, and whether that is true."),
     Lesson("saliency", "Methods on trial", "Inspect", "gavel", "What other methods say, and whether it holds."),
     Lesson("interventions", "Interventions", "Inspect", "healing", "Switch parts off, edit a kernel, and see."),
-    Lesson("machines", "Three machines", "Train", "precision_manufacturing", "Same data, and what each takes for granted."),
+    Lesson(
+        "machines", "Three machines", "Train", "precision_manufacturing", "Same data, and what each takes for granted."
+    ),
+    Lesson(
+        "imagenet", "ImageNet and ILSVRC", "Train", "emoji_events", "One benchmark, one number a year; and our own."
+    ),
     Lesson("resnet", "Why ResNet", "Train", "stacked_line_chart", "Deeper is worse, until there are shortcuts."),
     Lesson("insights", "Training insights", "Train", "insights", "Four habits of training, put to the test."),
 )
@@ -71,7 +76,10 @@ def run() -> None:
     for entry in PAGES:
         groups.setdefault(entry.group, []).append(entry.page)
     chosen = st.navigation(groups, position="top")
-    session.adopt_address()
+    session.adopt_address(chosen.url_path)
+    with st.container():  # always there, so that a sentence that comes or goes moves no instrument
+        for sentence in session.refused_values():
+            st.info(plain(sentence), icon=":material/link_off:")
     if chosen.url_path:  # Home, whose address is the root, needs nothing that computes
         engine.load_for_page()
     try:

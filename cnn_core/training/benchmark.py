@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidOption
 from ..models.classifier import Classifier
-from .data import data_set, load_data_set
+from .data import data_set, list_data_sets, load_data_set
 from .machines import Machine
 from .measuring import to_tensor
 from .run import TrainingRun
@@ -53,11 +53,11 @@ def belongs(model: Classifier | Machine | TrainingRun, data: str) -> str:
         if model.class_names == wanted.class_names and model.card.channels == 1:
             return ""
         return f"{model.card.title} names other classes than {wanted.title.lower()}, so it cannot be compared here."
-    own = data_set(model.recipe.data)
-    if own.key != wanted.key:
+    if model.recipe.data != wanted.key:
+        known = {one.key: one.title.lower() for one in list_data_sets()}
         return (
-            f"{model.title} learned from {own.title.lower()}; this table compares machines that learned from "
-            f"{wanted.title.lower()}, and anything else would be no comparison."
+            f"{model.title} learned from {known.get(model.recipe.data, 'other pictures')}; this table compares what "
+            f"learned from {wanted.title.lower()}, and anything else would be no comparison."
         )
     if model.recipe.shuffled_pixels:
         return f"{model.title} learned from shuffled pixels; this table shows pictures as they are."
