@@ -75,6 +75,7 @@ _HOMES: dict[str, str] = {
     "Step": "training.run",
     "TrainingRun": "training.run",
     "load_run": "training.storage",
+    "save_run": "training.storage",
     "resume": "training.trainer",
     "train": "training.trainer",
 }
@@ -143,6 +144,7 @@ __all__ = [
     "run_experiment",
     "saliency_methods",
     "sanity_check",
+    "save_run",
     "scramble",
     "stability",
     "trace",
@@ -193,7 +195,7 @@ if TYPE_CHECKING:
     from .training.experiments import list_experiments
     from .training.results import ResultTable, compare_runs, run_experiment
     from .training.run import Step, TrainingRun
-    from .training.storage import load_run
+    from .training.storage import load_run, save_run
     from .training.trainer import resume, train
 
 

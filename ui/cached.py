@@ -130,6 +130,11 @@ def classifier(model_key: str, weights: str = "default") -> cc.Classifier:
     return _models.get((model_key, weights), make, lambda model: 4 * model.card.n_parameters)
 
 
+def own_classifier(name: str, make: Callable[[], cc.Classifier], nbytes: int) -> cc.Classifier:
+    """A network that a visitor brought or trained; `name` is the `key` of its card, made of what is in it."""
+    return _models.get((name, "default"), make, lambda model: nbytes)
+
+
 def _is_kept(model: cc.Classifier) -> bool:
     return (model.card.key, "random" if model.weights == "random" else "default") in _models
 

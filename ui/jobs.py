@@ -42,6 +42,7 @@ class Job:
     detail: Any = None
     result: Any = None
     message: str = ""
+    left: bool = False  # the visitor is gone: nobody wants what it has made so far
     stop: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     thread: threading.Thread | None = None
@@ -135,6 +136,7 @@ class Jobs:
             self._closed = True
             jobs = list(self._jobs.values())
         for job in jobs:
+            job.left = True
             job.stop.set()
 
     def _run(self, slot: Hashable, job: Job, work: Work, heavy: bool, keeps_part: bool) -> None:

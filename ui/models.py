@@ -9,7 +9,7 @@ from cachetools import TTLCache
 from cachetools import cached as keep
 
 import cnn_core as cc
-from ui import cached, session
+from ui import cached, pictures, session, training
 from ui.instruments.picker import Option, picker
 
 _FETCH = "cl_fetch"
@@ -28,11 +28,43 @@ def _choose(key: str) -> None:
         session.set(name, None)
 
 
+def _choose_run(key: str) -> None:
+    _choose(key)
+    run = training.run_of(key)
+    sample = pictures.samples().get(session.get("picture"))
+    # A network of digits has little to say about a photograph; a visitor's own picture stays.
+    if run is not None and sample is not None and sample.kind == "photo":
+        session.set("picture", training.fitting_picture(run) or sample.key)
+
+
+def _run_picker(chosen: str) -> None:
+    own = training.runs()
+    if not own:
+        return
+    st.markdown("**Your runs**")
+    picker(
+        [Option(training.reference(name), training.title(run), training.detail(run)) for name, run in own.items()],
+        chosen,
+        key="cl_run_picker",
+        label="Your runs",
+        layout="cards",
+        on_pick=_choose_run,
+    )
+
+
 def model_picker() -> None:
-    """Cards of the networks with weights on this machine, and a search among all."""
+    """Cards of the networks with weights on this machine, the visitor's own runs, and a search among all."""
     cards = _cards()
     chosen = session.get("model")
-    if chosen not in cards:
+    if chosen.startswith(training.PREFIX) and training.run_of(chosen) is None:
+        _choose(session.PARAMETERS["model"].default)
+        session.refuse(
+            "model",
+            "This link opens a network that was trained in another session (or that is no longer kept). Here is the "
+            "default one: train it yourself, or open the saved run.",
+        )
+        chosen = session.get("model")
+    elif not chosen.startswith(training.PREFIX) and chosen not in cards:
         _choose(session.PARAMETERS["model"].default)
         session.refuse("model", f"There is no network “{chosen}”; here is the default one.")
         chosen = session.get("model")
@@ -48,6 +80,7 @@ def model_picker() -> None:
         layout="cards",
         on_pick=_choose,
     )
+    _run_picker(chosen)
     others = [key for key in cards if key not in {card.key for card in ready}]
 
     def search() -> None:
@@ -80,6 +113,10 @@ def _detail(card: cc.ModelCard) -> str:
 def open_chosen() -> cc.Classifier:
     """The chosen network, loaded; where its weights are missing, offer the choices and stop the page."""
     key, weights = session.get("model"), session.get("weights")
+    run = training.run_of(key) if key.startswith(training.PREFIX) else None
+    if run is not None:
+        with st.spinner(f"Opening {training.title(run)}…"):
+            return training.open_run(run)
     card = _cards()[key]
     if weights == "default" and not card.weights_available:
         _offer(card)

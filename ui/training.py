@@ -1,18 +1,20 @@
-"""A visitor's training runs: started in the background, followed step by step, kept for the session, opened anywhere."""
+"""A visitor's training runs: made in the background, told step by step, kept, saved, loaded, opened on every page."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
 
 import cnn_core as cc
-from ui import jobs
+from ui import cached, jobs
+from ui.text import plain
 
 PREFIX: Final = "run:"
+_STORE: Final = "cl_runs"
 _MAX_RUNS: Final = 24
 _MAX_BYTES: Final = 64 * 2**20
 _STEP_BYTES: Final = 2_000  # about what one step's numbers take
@@ -51,10 +53,11 @@ def _nbytes(run: cc.TrainingRun) -> int:
     return sum(tensor.nbytes for tensor in tensors) + _STEP_BYTES * len(run.steps)
 
 
-@st.cache_resource(scope="session", show_spinner=False)
 def store() -> Runs:
     """This visitor's runs. A job's thread may add to it; it must be asked for in the page's own thread."""
-    return Runs()
+    # In the session's state: what is cached for a session goes whenever its connection breaks for a moment.
+    own: Runs = st.session_state.setdefault(_STORE, Runs())
+    return own
 
 
 def keep(run: cc.TrainingRun) -> str:
@@ -70,6 +73,43 @@ def runs() -> dict[str, cc.TrainingRun]:
 def run_of(name: str) -> cc.TrainingRun | None:
     """The run of an id (with or without "run:"), None where this visitor has no such run (any more)."""
     return store().get(name.removeprefix(PREFIX))
+
+
+def reference(name: str) -> str:
+    """What stands in an address for a run's id."""
+    return PREFIX + name.removeprefix(PREFIX)
+
+
+def title(run: cc.TrainingRun) -> str:
+    """A run's name where a network is chosen."""
+    from cnn_core.training.networks import small_network
+
+    return small_network(run.recipe.network, run.recipe.data).title
+
+
+def detail(run: cc.TrainingRun) -> str:
+    """What a run learned from and how well it does, in a line."""
+    from cnn_core.training.data import data_set
+
+    done = "" if run.state == "finished" else f", {run.state} after {run.steps_done:,} steps"
+    return (
+        f"{100 * run.test_accuracy:.1f} % of {data_set(run.recipe.data).title.lower()} right · "
+        f"{run.title}, seed {run.seed}{done}"
+    )
+
+
+def open_run(run: cc.TrainingRun) -> cc.Classifier:
+    """The network of a run as every page knows one, shared by all who have the very same run."""
+    size = sum(tensor.nbytes for tensor in run.weights.values())
+    return cached.own_classifier(f"run_{run.digest[:16]}", run.classifier, size)
+
+
+def fitting_picture(run: cc.TrainingRun) -> str | None:
+    """A shipped picture of the kind that a run learned from; None where there is none of it."""
+    from cnn_core.samples import list_samples
+
+    kind = {"digits": "digit", "fashion": "clothing"}.get(run.recipe.data)
+    return next((sample.key for sample in list_samples() if sample.kind == kind), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,11 +157,15 @@ def start(
             "on_queue": on_queue,
             "should_stop": job.stop.is_set,
             "evaluate_every": evaluate_every,
+            "dropped": lambda: job.left,
         }
-        if resume is not None:
-            run = worker.resume(resume, **common)
-        else:
-            run = worker.train(experiment, seed=seed, arm=arm, **common, **settings)
+        try:
+            if resume is not None:
+                run = worker.resume(resume, **common)
+            else:
+                run = worker.train(experiment, seed=seed, arm=arm, **common, **settings)
+        except worker.Dropped:
+            raise jobs.Stopped from None
         if not run.steps:
             raise jobs.Stopped
         own.add(run)
@@ -145,3 +189,91 @@ def finished(slot: Hashable) -> cc.TrainingRun | None:
     """The run that ended last in this slot."""
     kept = jobs.mine().kept(slot)
     return None if kept is None else kept[1]
+
+
+_PLACES: Final = ("You are next in line", "Second in line", "Third in line", "Fourth in line", "Fifth in line")
+
+
+def place_in_line(position: int) -> str:
+    """In words where somebody waits: 1 is the next one to train on this server."""
+    return _PLACES[position - 1] if position <= len(_PLACES) else f"Number {position} in line"
+
+
+def warm() -> None:
+    """Start a process that will train, so that it is ready when the visitor presses the button."""
+
+    def start_one() -> None:
+        from cnn_core.training import worker
+
+        worker.warm()
+
+    threading.Thread(target=start_one, daemon=True, name="training").start()
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+
+def file_controls(
+    name: str | None, *, key: str, on_resume: Callable[[cc.TrainingRun], None] | None = None
+) -> str | None:
+    """Save the run of an id, go on with it where it was stopped, and open one that was saved before.
+
+    key: sets these apart from the same controls elsewhere. on_resume: called with a stopped run when the visitor wants
+    it to go on, before the page runs again; without it there is no such button. Returns the id of a run that was just
+    opened from a file, once.
+    """
+    run = None if name is None else run_of(name)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if run is not None:
+            st.download_button(
+                "Save the run",
+                data=lambda: _zipped(run),
+                file_name=f"convlens_{run.experiment}_{run.arm}_seed{run.seed}.zip",
+                mime="application/zip",
+                key=f"cl_run_save_{key}",
+                on_click="ignore",
+                icon=":material/save:",
+                help="Weights, every step and how it was trained, as .safetensors and .json in one .zip.",
+            )
+            if run.state == "stopped" and on_resume is not None:
+                st.button(
+                    "Go on with it",
+                    key=f"cl_run_resume_{key}",
+                    icon=":material/resume:",
+                    on_click=on_resume,
+                    args=(run,),
+                    help=f"From step {run.steps_done:,} of {run.recipe.steps:,}: it ends where it would have ended.",
+                )
+    return _opener(key)
+
+
+def _zipped(run: cc.TrainingRun) -> bytes:
+    from cnn_core.training.storage import zip_run
+
+    return zip_run(run)
+
+
+def _opener(key: str) -> str | None:
+    """A place to drop a saved run on; returns its id once."""
+    widget, opened, refused = (f"cl_run_{part}_{key}" for part in ("file", "opened", "refused"))
+
+    def take() -> None:
+        file = st.session_state.get(widget)
+        st.session_state.pop(refused, None)
+        if file is None:
+            return
+        from cnn_core.training.storage import unzip_run
+
+        try:
+            st.session_state[opened] = keep(unzip_run(file.getvalue()))
+        except cc.ConvLensError as error:
+            st.session_state[refused] = plain(str(error))
+
+    st.file_uploader("Open a saved run (.zip)", type=["zip"], key=widget, on_change=take)
+    if words := st.session_state.get(refused):
+        st.error(words, icon=":material/broken_image:")
+    name: str | None = st.session_state.pop(opened, None)
+    run = None if name is None else run_of(name)
+    if run is not None:
+        st.success(f"{plain(title(run))}: {plain(detail(run))}", icon=":material/check:")
+    return name

@@ -139,7 +139,7 @@ class TrainingRun:
         if self.recipe.shuffled_pixels:
             note += " It learned from pictures with shuffled pixels, and sees nothing in any other."
         card = ModelCard(
-            key=f"run_{self.recipe.network}",
+            key=f"run_{self.digest[:16]}",
             title=f"{network.title}, trained here",
             family="Trained here",
             year=network.year,
@@ -153,6 +153,7 @@ class TrainingRun:
             weights_available=True,
             weights_note=note,
             download_megabytes=None,
+            classes_note=data.title.lower(),
         )
         return Classifier(
             module,

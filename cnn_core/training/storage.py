@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +28,8 @@ from .strict_json import from_words, to_json, to_words
 
 _FORMAT: Final = "convlens-run-1"
 _MAX_BYTES: Final = 64 * 2**20
+_COUNTS: Final = ("number", "of", "n_train", "n_test")  # what is a whole number of a step
+_ZIPPED: Final = ("run.safetensors", "run.json")
 
 
 def paths_of(path: str | os.PathLike[str]) -> tuple[Path, Path]:
@@ -38,6 +43,45 @@ def paths_of(path: str | os.PathLike[str]) -> tuple[Path, Path]:
 def save_run(run: TrainingRun, path: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Write NAME.safetensors and NAME.json and return their paths; a file that is half written is never left."""
     tensor_path, text_path = paths_of(path)
+    data, text = _contents(run)
+    _write(tensor_path, data)
+    _write(text_path, text)
+    return tensor_path, text_path
+
+
+def load_run(path: str | os.PathLike[str]) -> TrainingRun:
+    """The run that `save_run` wrote. Raises InvalidCheckpoint where a file is missing, broken or of another run."""
+    tensor_path, text_path = paths_of(path)
+    return _run_of(_read(tensor_path), _read(text_path), tensor_path.name, text_path.name)
+
+
+def zip_run(run: TrainingRun) -> bytes:
+    """The two files of a run as one .zip."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in zip(_ZIPPED, _contents(run), strict=True):
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def unzip_run(content: bytes) -> TrainingRun:
+    """The run that `zip_run` packed; nothing is written to disk. Raises InvalidCheckpoint for any other file."""
+    if len(content) > _MAX_BYTES:
+        raise InvalidCheckpoint("The file is larger than any training run of ConvLens.")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            # No more is unpacked than a run may have, whatever the archive says of its sizes.
+            found = [archive.open(name).read(_MAX_BYTES + 1) for name in _ZIPPED]
+    except (zipfile.BadZipFile, zlib.error, KeyError, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+        raise InvalidCheckpoint(
+            f"This is no training run saved by ConvLens: a .zip with {_ZIPPED[0]} and {_ZIPPED[1]} in it."
+        ) from error
+    if max(map(len, found)) > _MAX_BYTES:
+        raise InvalidCheckpoint("The file is larger than any training run of ConvLens.")
+    return _run_of(found[0], found[1], *_ZIPPED)
+
+
+def _contents(run: TrainingRun) -> tuple[bytes, bytes]:
     tensors = {f"weights.{name}": tensor.contiguous() for name, tensor in run.weights.items()}
     tensors |= {f"optimiser.{name}": tensor.contiguous() for name, tensor in run.optimiser.items()}
     data = save_tensors(tensors, metadata={"format": _FORMAT})
@@ -55,21 +99,16 @@ def save_run(run: TrainingRun, path: str | os.PathLike[str]) -> tuple[Path, Path
         "test_accuracy": run.test_accuracy,
         "steps": [step_to_dict(step) for step in run.steps],
     }
-    _write(tensor_path, data)
-    _write(text_path, to_json(told).encode())
-    return tensor_path, text_path
+    return data, to_json(told).encode()
 
 
-def load_run(path: str | os.PathLike[str]) -> TrainingRun:
-    """The run that `save_run` wrote. Raises InvalidCheckpoint where a file is missing, broken or of another run."""
-    tensor_path, text_path = paths_of(path)
-    data, text = _read(tensor_path), _read(text_path)
+def _run_of(data: bytes, text: bytes, tensor_name: str, text_name: str) -> TrainingRun:
     try:
         told = json.loads(text)
         if told["format"] != _FORMAT:
-            raise InvalidCheckpoint(f"{text_path.name} is not a training run of ConvLens.")
+            raise InvalidCheckpoint(f"{text_name} is not a training run of ConvLens.")
         if told["sha256"] != hashlib.sha256(data).hexdigest():
-            raise InvalidCheckpoint(f"{tensor_path.name} does not belong to {text_path.name}: save the run again.")
+            raise InvalidCheckpoint(f"{tensor_name} does not belong to {text_name}: save the run again.")
         tensors = load_tensors(data)
         run = TrainingRun(
             experiment=str(told["experiment"]),
@@ -88,8 +127,8 @@ def load_run(path: str | os.PathLike[str]) -> TrainingRun:
         _check(run)
     except InvalidCheckpoint:
         raise
-    except (ConvLensError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidCheckpoint(f"{text_path.name} cannot be read as a training run of ConvLens: {error}.") from error
+    except (ConvLensError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise InvalidCheckpoint(f"{text_name} cannot be read as a training run of ConvLens: {error}.") from error
     return run
 
 
@@ -118,15 +157,23 @@ def step_to_dict(step: Step) -> dict[str, Any]:
 
 
 def step_from_dict(told: Mapping[str, Any]) -> Step:
-    """The step of `step_to_dict`."""
-    values = from_words(told)
-    evaluation = values.pop("evaluation")
-    if evaluation is not None:
-        activations = {name: ActivationStatistics(**given) for name, given in evaluation.pop("activations").items()}
-        evaluation |= {name: tuple(evaluation.get(name, ())) for name in ("kernels", "kernel_shape")}
-        evaluation["confusion"] = tuple(map(tuple, evaluation.get("confusion", ())))
-        evaluation = Evaluation(**evaluation, activations=activations)
-    return Step(**values, evaluation=evaluation)
+    """The step of `step_to_dict`. Raises TypeError, ValueError or KeyError for anything else."""
+    values = from_words(dict(told))
+    given, norms = values.pop("evaluation"), values.pop("gradient_norms")
+    values = {name: int(value) if name in _COUNTS else float(value) for name, value in values.items()}
+    norms = {str(name): float(norm) for name, norm in norms.items()}
+    return Step(**values, gradient_norms=norms, evaluation=None if given is None else _evaluation(given))
+
+
+def _evaluation(given: dict[str, Any]) -> Evaluation:
+    activations = {
+        name: ActivationStatistics(**{key: float(value) for key, value in numbers.items()})
+        for name, numbers in given.pop("activations").items()
+    }
+    confusion = tuple(tuple(map(int, row)) for row in given.pop("confusion", ()))
+    kernels, shape = tuple(map(float, given.pop("kernels", ()))), tuple(map(int, given.pop("kernel_shape", ())))
+    values: dict[str, Any] = {name: int(value) if name in _COUNTS else float(value) for name, value in given.items()}
+    return Evaluation(**values, activations=activations, confusion=confusion, kernels=kernels, kernel_shape=shape)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -140,6 +140,12 @@ def _give_back(process: Process) -> None:
         _idle.append(process)
 
 
+def warm() -> None:
+    """Start a process that is ready by the time somebody wants to train, where none runs yet."""
+    if line().lengths == (0, 0) and (process := _take_process()) is not None:
+        _give_back(process)
+
+
 @atexit.register
 def end_idle() -> None:
     """End the processes that wait for work; the next run starts a new one."""

@@ -33,6 +33,8 @@ def main() -> int:
     threading.Thread(target=_listen, args=(tasks, stop), daemon=True).start()
     import torch
 
+    from . import trainer  # noqa: F401  (what takes seconds to import is ready before the first task)
+
     torch.set_num_threads(1)
     while True:
         try:
