@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from .errors import InvalidOption, InvalidUnit
 from .operations.explanation import TOLERANCE
+from .saliency.charts import Line, line_chart
+from .saliency.comparing import packed, written
 
 if TYPE_CHECKING:
     from .models import Classifier
@@ -95,6 +98,22 @@ class LogitLedger:
         """The features with a negative contribution, from the most negative on; empty where nothing speaks against."""
         order = np.argsort(self.contributions, kind="stable")
         return order[: int((self.contributions < 0).sum())]
+
+    def to_npz(self, path: str | Path | None = None) -> bytes:
+        """All parts and what they sum to, as an .npz file's bytes (cells is empty where the head has none)."""
+        names = ("class_index", "label", "logit", "computed", "bias", "features", "weights", "contributions", "source")
+        return packed(
+            path,
+            **{name: np.array(getattr(self, name)) for name in names},
+            rival_index=np.array(-1 if self.rival_index is None else self.rival_index),
+            cells=np.empty((0, 0)) if self.cells is None else self.cells,
+        )
+
+    def to_png(self, path: str | Path | None = None) -> bytes:
+        """What the parts sum to, from the bias on, when they are added from the most positive to the most negative."""
+        sums = self.bias + np.concatenate([[0.0], np.cumsum(np.sort(self.contributions)[::-1])])
+        line = Line("bias + parts so far", np.arange(len(sums), dtype=np.float64), sums, "output")
+        return written(line_chart(f"Logit of {self.label}", "parts, the most positive first", "sum", [line]), path)
 
     def rest(self, n_shown: int) -> float:
         """The sum of all contributions but the `n_shown` largest by size."""

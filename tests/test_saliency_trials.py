@@ -12,8 +12,10 @@ import scipy.stats
 import torch
 from PIL import Image
 
+import cnn_core as cc
+from cnn_core.decision import logit_ledger
 from cnn_core.errors import InvalidOption
-from cnn_core.saliency import agreement, explain, faithfulness, sanity_check, spearman, ssim, stability
+from cnn_core.saliency import agreement, explain, faithfulness, on_trial, sanity_check, spearman, ssim, stability
 from cnn_core.saliency.comparing import ranks
 from cnn_core.saliency.progress import Stopped
 
@@ -252,3 +254,31 @@ def test_results_save_pictures_and_numbers(pooled: SmallClassifier, tmp_path: Pa
         assert Image.open(tmp_path / f"{name}.png").format == "PNG"
         with np.load(io.BytesIO(made.to_npz()), allow_pickle=False) as saved:
             assert (saved["original"] == made.original.values).all() and len(saved["maps"]) == 2
+
+
+def test_trials_and_ledgers_save_pictures_and_numbers(red: SmallClassifier, pooled: SmallClassifier) -> None:
+    model_input = PlainInput.of(red_square())
+    claim = explain(red, model_input, target=0)
+    trial = on_trial(red, model_input, claim)
+    assert Image.open(io.BytesIO(trial.to_png())).format == "PNG"
+    with np.load(io.BytesIO(trial.to_npz()), allow_pickle=False) as saved:
+        assert saved["names"].tolist() == ["whole", "marked", "edges", "rest", *["random"] * 5]
+        assert saved["seeds"].tolist() == [-1, -1, -1, -1, 0, 1, 2, 3, 4]
+        assert saved["logit"][1] == trial.marked.logit and (saved["masks"][1] == trial.marked.mask).all()
+    ledger = logit_ledger(pooled, cc.trace(pooled, PlainInput.noise(SIZE, SIZE)), 1)
+    assert Image.open(io.BytesIO(ledger.to_png())).format == "PNG"
+    with np.load(io.BytesIO(ledger.to_npz()), allow_pickle=False) as saved:
+        assert saved["bias"] + saved["contributions"].sum() == pytest.approx(ledger.logit, rel=1e-5)
+        assert saved["cells"].sum() + saved["bias"] == pytest.approx(ledger.logit, rel=1e-5)
+
+
+def test_fused_layers_are_checked_as_they_are_shown(pooled: SmallClassifier) -> None:
+    """The map whose weights are randomised, and to which noise is added, is the fused one that the visitor sees."""
+    model_input, layers = PlainInput.noise(SIZE, SIZE), ("last", "branch")
+    for fusion in ("mean", "max", "product"):
+        shown = explain(pooled, model_input, layer=layers, fusion=fusion, rectify=False)  # type: ignore[arg-type]
+        check = sanity_check(pooled, model_input, "gradcam", layer=layers, fusion=fusion, steps=1)  # type: ignore[arg-type]
+        steady = stability(pooled, model_input, "gradcam", layer=layers, fusion=fusion, seeds=[0])  # type: ignore[arg-type]
+        for made in (check.original, steady.original, check.steps[0].map, steady.maps[0]):
+            assert made.details["fusion"] == fusion
+        assert (check.original.values == shown.values).all() and (steady.original.values == shown.values).all()

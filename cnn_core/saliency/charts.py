@@ -108,6 +108,22 @@ def matrix_chart(title: str, names: Sequence[str], matrix: NDArray[np.floating])
     return _png(image)
 
 
+def picture_row(title: str, items: Sequence[tuple[str, str, NDArray[np.uint8]]]) -> bytes:
+    """Pictures (H, W, 3) side by side, each with two lines of words under it."""
+    colours, side, gap = COLOURS["light"], 180 * _SCALE, 12 * _SCALE
+    height = round(side * items[0][2].shape[0] / items[0][2].shape[1])
+    size = (len(items) * (side + gap) + gap, 40 * _SCALE + height + 52 * _SCALE)
+    image = Image.new("RGB", size, colours["page"])
+    draw = ImageDraw.Draw(image)
+    _text(draw, (gap, 18 * _SCALE), title, colours["text"], "lm", size=16)
+    for place, (head, words, rgb) in enumerate(items):
+        left, top = gap + place * (side + gap), 40 * _SCALE
+        image.paste(Image.fromarray(rgb).resize((side, height), Image.Resampling.NEAREST), (left, top))
+        _text(draw, (left, top + height + 8 * _SCALE), head, colours["text"], "la", size=11)
+        _text(draw, (left, top + height + 26 * _SCALE), words, colours["quiet"], "la")
+    return _png(image)
+
+
 def _text(
     draw: ImageDraw.ImageDraw, position: tuple[float, float], words: str, colour: str, anchor: str, *, size: int = 13
 ) -> None:

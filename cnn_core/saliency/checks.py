@@ -20,6 +20,7 @@ from .comparing import packed, spearman, ssim, written
 from .copies import with_module
 from .curves import request_of
 from .explaining import Request, explain_rows
+from .fusion import Fusion
 from .maps import SaliencyMap
 from .placement import draw_aligned
 from .progress import Progress, ShouldStop, Work
@@ -118,6 +119,7 @@ def sanity_check(
     layer: Any = None,
     score: Score = "logit",
     rectify: bool = False,
+    fusion: Fusion = "mean",
     steps: int = 8,
     seed: int = 0,
     batch_size: int | None = None,
@@ -131,12 +133,13 @@ def sanity_check(
     where it has fewer): convolutions and linear layers by normal numbers of variance 2 / fan-in (1 / fan-in for
     linear), their biases by 0, normalisations by what they start from, all drawn with `seed`. The class that is
     explained stays the one of the original map. The shared model is not touched. rectify: False compares both signs.
+    layer, fusion: several layers are fused as in `explain`.
 
     Raises what `explain` raises, InvalidOption for steps below 1, and Stopped.
     """
     if not 1 <= steps <= 1000:
         raise InvalidOption(f"steps must lie between 1 and 1000, and is {steps}.")
-    asked = Request(method, layer, score, rectify, "mean", batch_size, options)
+    asked = Request(method, layer, score, rectify, fusion, batch_size, options)
     asked.check(classifier, [target])
     work = Work(on_progress, should_stop)
     groups = _groups(classifier.network, steps)
@@ -271,6 +274,7 @@ def stability(
     layer: Any = None,
     score: Score = "logit",
     rectify: bool = False,
+    fusion: Fusion = "mean",
     noise: float = 5.0,
     seeds: Iterable[int] = range(5),
     batch_size: int | None = None,
@@ -281,12 +285,14 @@ def stability(
     """The maps of noisy copies of a picture, compared with its own, always for the same class.
 
     noise: standard deviation in levels of 255 (5 is hardly seen); the copies are rounded to whole levels, as pictures
-    are. Raises what `explain` raises, InvalidOption for noise out of 0 to 255 or no seed, and Stopped.
+    are. layer, fusion: several layers are fused as in `explain`.
+
+    Raises what `explain` raises, InvalidOption for noise out of 0 to 255 or no seed, and Stopped.
     """
     wanted = tuple(int(seed) for seed in seeds)
     if not 0 <= noise <= 255 or not wanted:
         raise InvalidOption(f"noise must lie between 0 and 255 (it is {noise!r}), and at least one seed is needed.")
-    asked = Request(method, layer, score, rectify, "mean", batch_size, options)
+    asked = Request(method, layer, score, rectify, fusion, batch_size, options)
     work = Work(on_progress, should_stop)
     (original,) = explain_rows(classifier, [model_input], [target], asked, work=work.part(0, len(wanted) + 1))
     maps: list[SaliencyMap] = []

@@ -181,6 +181,7 @@ def _map_of(job: Job, asked: Request, evidence: Evidence, seconds: float) -> Sal
         model_key=job.classifier.key,
         seconds=seconds,
         details=dict(evidence.details),
+        remark=evidence.note,
     )
 
 

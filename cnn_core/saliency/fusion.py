@@ -51,5 +51,6 @@ def fuse(maps: Sequence[SaliencyMap], how: Fusion) -> SaliencyMap:
         raw_range=(float(raw.min()), float(raw.max())),
         is_empty=is_empty,
         note=f"{note} Fused ({how}), each layer on its own scale.{missing}",
+        remark=f"Fused ({how}), each layer on its own scale.{missing}",
         details={"layers": tuple(made.layer for made in maps), "fusion": how},
     )

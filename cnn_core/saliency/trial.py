@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import InvalidOption
+from .charts import picture_row
+from .comparing import packed, written
 from .maps import SaliencyMap
 from .removal import Fill, edge_strength, moved_region, top_region, without
 from .targets import Target
@@ -61,6 +64,37 @@ class Trial:
     rest: Reading
     verdict: Verdict
     sentence: str
+
+    def to_npz(self, path: str | Path | None = None) -> bytes:
+        """Of each picture (whole, marked, edges, rest, then the random ones) its name, seed (-1 for none), logit,
+        probability and mask (n, H, W), and fraction, area, fill, target, verdict and sentence, as an .npz file's bytes.
+        """
+        found = [self.before, self.marked, self.edges, self.rest, *self.random]
+        words = {"fill": self.fill, "target": self.target.title, "verdict": self.verdict, "sentence": self.sentence}
+        return packed(
+            path,
+            names=np.array(["whole", "marked", "edges", "rest", *(["random"] * len(self.random))]),
+            seeds=np.array([-1 if reading.seed is None else reading.seed for reading in found]),
+            logit=np.array([reading.logit for reading in found]),
+            probability=np.array([reading.probability for reading in found]),
+            masks=np.stack([reading.mask for reading in found]),
+            fraction=np.array(self.fraction),
+            area=np.array(self.area),
+            **{name: np.array(text) for name, text in words.items()},
+        )
+
+    def to_png(self, path: str | Path | None = None) -> bytes:
+        """The pictures side by side, each with its logit and probability; of the random ones the first."""
+        named = [
+            ("whole picture", self.before), ("without the marked area", self.marked),
+            (f"an equal area elsewhere (1 of {len(self.random)})", self.random[0]), ("without strong edges", self.edges),
+            ("the marked area alone", self.rest),
+        ]  # fmt: skip
+        chart = picture_row(
+            f"{self.target.title}: {self.verdict}",
+            [(title, f"{one.logit:.2f}, p = {one.probability:.3f}", one.shown_rgb) for title, one in named],
+        )
+        return written(chart, path)
 
     @property
     def random_logit_mean(self) -> float:
