@@ -167,6 +167,7 @@ def _arm_pills(
             format_func=titles.__getitem__,
             key=slot,
             on_change=changed,
+            wrap=True,
         )
     return tuple(chosen)
 

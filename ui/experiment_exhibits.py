@@ -28,12 +28,20 @@ FUNCTIONS: Final[dict[str, tuple[Style, Callable[[Floats], Floats], Callable[[Fl
 def activation_functions(*, key: str) -> None:
     """The three functions and their slopes, with a ruler."""
     x = np.round(np.linspace(-6, 6, 121), 10)
+    # At 0 ReLU's slope jumps: the place stands twice, so that the line goes straight up.
+    twice = np.insert(x, 60, 0.0)
+    jumps = (np.arange(len(twice)) > 60).astype(np.float64)
 
-    def lines(part: int) -> tuple[Series, ...]:
-        return tuple(
-            Series(name, told[0], "own", x, told[part](x), note="exact")  # type: ignore[operator]
-            for name, told in FUNCTIONS.items()
-        )
+    def lines(slope: bool) -> tuple[Series, ...]:
+        found = []
+        for name, (style, function, derivative) in FUNCTIONS.items():
+            if not slope:
+                found.append(Series(name, style, "own", x, function(x), note="exact"))
+            elif name == "ReLU":
+                found.append(Series(name, style, "own", twice, jumps, note="exact; torch takes 0 at 0"))
+            else:
+                found.append(Series(name, style, "own", x, derivative(x), note="exact"))
+        return tuple(found)
 
     views = [
         View(
@@ -41,7 +49,7 @@ def activation_functions(*, key: str) -> None:
             "Slope",
             "number that comes in",
             "slope: what the gradient is multiplied by",
-            lines(2),
+            lines(True),
             note="On the way back, the gradient is multiplied by this slope once for each layer.",
             guide=(0.25, "1/4"),
         ),
@@ -50,7 +58,7 @@ def activation_functions(*, key: str) -> None:
             "Function",
             "number that comes in",
             "number that comes out",
-            lines(1),
+            lines(False),
             note="ReLU goes on beyond this picture: what comes in is what comes out.",
         ),
     ]

@@ -43,22 +43,6 @@ def normalise() -> None:
         "raw": ("Raw, 0 to 255", WITHOUT),
         "raw_bn": ("Raw, batch norm on the picture", Style("input", "dot", "diamond")),
     }
-    left, right = st.columns([1, 1.4], gap="large", vertical_alignment="center")
-    with left:
-        picture, told = _digit()
-        st.image(picture, caption=told, width="stretch")
-    with right:
-        found = experiment_exhibits.first("input_normalisation")
-        if found is not None:
-            norms = {arm: float(np.median(found[arm].gradient_norms[:, 0])) for arm in arms}
-            losses = {arm: float(np.median(found[arm].losses)) for arm in arms}
-            st.markdown(
-                "**The very first step, before anything is learned** (precomputed, median of "
-                f"{len(found['raw'].seeds)} seeds)\n\n"
-                "| input | loss | gradient of the first kernels |\n|:--|--:|--:|\n"
-                + "\n".join(f"| {title} | {losses[arm]:.4g} | {norms[arm]:.4g} |" for arm, (title, _) in arms.items())
-                + "\n\nGuessing among ten digits costs ln 10 = 2.303."
-            )
     panel(
         "input_normalisation",
         question=Question(
@@ -70,6 +54,7 @@ def normalise() -> None:
         ),
         says=_input_says,
         chosen=("standardised", "raw"),
+        exhibit=lambda: _raw_and_standardised(arms),
         charts=[
             Chart(
                 "inputs",
@@ -93,6 +78,25 @@ def normalise() -> None:
         ],
         views=experiment_exhibits.gradient_view("input_normalisation", arms),
     )
+
+
+def _raw_and_standardised(arms: dict[str, tuple[str, Style]]) -> None:
+    left, right = st.columns([1, 1.4], gap="large", vertical_alignment="center")
+    with left:
+        picture, told = _digit()
+        st.image(picture, caption=told, width="stretch")
+    with right:
+        found = experiment_exhibits.first("input_normalisation")
+        if found is not None:
+            norms = {arm: float(np.median(found[arm].gradient_norms[:, 0])) for arm in arms}
+            losses = {arm: float(np.median(found[arm].losses)) for arm in arms}
+            st.markdown(
+                "**The very first step, before anything is learned** (precomputed, median of "
+                f"{len(found['raw'].seeds)} seeds)\n\n"
+                "| input | loss | gradient of the first kernels |\n|:--|--:|--:|\n"
+                + "\n".join(f"| {title} | {losses[arm]:.4g} | {norms[arm]:.4g} |" for arm, (title, _) in arms.items())
+                + "\n\nGuessing among ten digits costs ln 10 = 2.303."
+            )
 
 
 def _digit() -> tuple[np.ndarray, str]:
@@ -158,13 +162,16 @@ def _augmentation_says(numbers: Source) -> str:
 
 def augmentation() -> None:
     seed = session.get("seed")
-    left, right = st.columns(2, gap="large")
-    with left:
-        experiment_exhibits.augmented(
-            "small_augmented", title="Digits: turned 15°, moved 10 %, resized 15 %, sheared.", seed=seed
-        )
-    with right:
-        experiment_exhibits.augmented("fashion_augmented", title="Clothing: the same, and mirrored.", seed=seed)
+
+    def exhibit() -> None:
+        left, right = st.columns(2, gap="large")
+        with left:
+            experiment_exhibits.augmented(
+                "small_augmented", title="Digits: turned 15°, moved 10 %, resized 15 %, sheared.", seed=seed
+            )
+        with right:
+            experiment_exhibits.augmented("fashion_augmented", title="Clothing: the same, and mirrored.", seed=seed)
+
     panel(
         "augmentation",
         question=(
@@ -186,6 +193,7 @@ def augmentation() -> None:
             ),
         ),
         says=_augmentation_says,
+        exhibit=exhibit,
         chosen=("small", "small_augmented"),
         styles={
             f"{arm}{suffix}": Style(role, "solid" if suffix else "dash", "circle" if suffix else "square")  # type: ignore[arg-type]

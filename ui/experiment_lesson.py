@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import streamlit as st
@@ -97,6 +98,7 @@ def panel(
     views: Sequence[View] = (),
     styles: Mapping[str, Style] | None = None,
     first: str = "",
+    exhibit: Callable[[], None] | None = None,
     title: str = "Test: train them yourself",
 ) -> None:
     """Draw the whole experiment, guess included; see the module's docstring.
@@ -105,14 +107,21 @@ def panel(
     of the arms that are chosen at first (all that are offered). arms: those that are offered (all). measures: columns
     of the table (the experiment's own). charts: drawn as the first views; views: more of them, ready made. styles: by
     arm, where the default ones (by group and place) will not do. first: the view that opens ("test_accuracy", "loss",
-    "gradients", a chart's key ...).
+    "gradients", a chart's key ...). exhibit: draws what stands beside the guess, to be looked at before anything runs.
     """
     experiment = experiment_of(experiment_key)
     offered = tuple(experiment.arms if arms is None else (experiment.arm(arm) for arm in arms))
     bands = _bands(experiment.key)
     records = records_of(experiment.key)
     questions = (question,) if isinstance(question, Question) else tuple(question)
-    if not _asked(experiment.key, questions, records, bands):
+    beside: AbstractContextManager[Any] = nullcontext()
+    if exhibit is not None:
+        left, beside = lesson.columns()
+        with left:
+            exhibit()
+    with beside:
+        answered = _asked(experiment.key, questions, records, bands)
+    if not answered:
         return
     with lesson.test(title):
         st.markdown(f"**What is compared.** {experiment.compares}")

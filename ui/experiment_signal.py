@@ -64,7 +64,6 @@ def _relu_says(numbers: Source) -> str:
 
 
 def relu() -> None:
-    experiment_exhibits.activation_functions(key="insights_functions")
     panel(
         "activation_depth",
         question=Question(
@@ -83,6 +82,7 @@ def relu() -> None:
         ],
         styles={arm: style for arm, (_, style) in _STACKS.items()},
         chosen=("sigmoid", "relu"),
+        exhibit=lambda: experiment_exhibits.activation_functions(key="insights_functions"),
     )
 
 
@@ -125,9 +125,12 @@ def batch_norm() -> None:
     spread = experiment_exhibits.spread_view(
         "batch_norm", pair, note="Batch norm brings every layer back to the same spread; without it the signal fades."
     )
-    if spread:
-        st.markdown("**Before anything is learned:** how far the numbers in each of six layers spread.")
-        curves(spread, key="insights_spread", file="batch_norm", label="Six convolutions before training")
+
+    def before() -> None:
+        if spread:
+            st.markdown("**Before anything is learned:** how far the numbers in each of six layers spread.")
+            curves(spread, key="insights_spread", file="batch_norm", label="Six convolutions before training")
+
     panel(
         "batch_norm",
         question=Question(
@@ -140,6 +143,7 @@ def batch_norm() -> None:
         ),
         says=_bn_says,
         chosen=("plain_0.03", "bn_0.03"),
+        exhibit=before,
         charts=[
             Chart(
                 "rates",

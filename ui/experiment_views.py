@@ -58,14 +58,14 @@ class Drawn:
 
 
 def training_views(drawn: Drawn) -> list[View]:
-    """The views of a training run; the first three with the precomputed bands under them."""
+    """The views of a training run that have numbers; the first three with the precomputed bands under them."""
     bands = drawn.bands
     pale = ""
     if bands is not None and any(arm.key in bands.curves for arm in drawn.arms):
         pale = f"Thin line and pale band: {bands.label}, mean and range. "
     n = "the first 300 pictures of each part"
     chance = (0.1, "chance, 10 %")
-    return [
+    views = [
         View(
             "test_accuracy",
             "Test accuracy",
@@ -139,9 +139,10 @@ def training_views(drawn: Drawn) -> list[View]:
                 for record in drawn.of(arm)[-1:]
             ),
             note="What the schedule gave at each step.",
-            empty="No step was done yet: run one now.",
         ),
     ]
+    # What has no numbers yet is no choice, but for one place that says where they will come from.
+    return [view for view in views if view.series] or views[:1]
 
 
 def _read(record: Record, name: str) -> Floats:

@@ -63,6 +63,8 @@ class View:
     series: tuple[Series, ...]
     share: bool = False
     """y runs from 0 to 1 and is read as per cent."""
+    fitted: bool = False
+    """y runs over the numbers alone, and need not begin at zero."""
     x_log: bool = False
     y_log: bool = False
     x_names: tuple[tuple[float, str], ...] = ()
@@ -111,6 +113,7 @@ def curves(views: Sequence[View], *, key: str, file: str, label: str, first: str
                 "xTitle": view.x_title,
                 "yTitle": view.y_title,
                 "share": view.share,
+                "fitted": view.fitted,
                 "xLog": view.x_log,
                 "yLog": view.y_log,
                 "xNames": [[float(at), name] for at, name in view.x_names],

@@ -79,10 +79,10 @@ function scalesOf(view, parts, box, fitted) {
   } else if (view.share && !fitted) {
     [y0, y1] = [0, 1];
   } else if (ys.length) {
-    [y0, y1] = [Math.min(...ys, view.share ? 1 : 0), Math.max(...ys)];
+    [y0, y1] = [Math.min(...ys, view.share || view.fitted ? ys[0] : 0), Math.max(...ys)];
     if (!(y1 > y0)) [y0, y1] = [y0 - 0.5, y1 + 0.5];
     if (view.share) [y0, y1] = [Math.max(0, y0 - 0.04 * (y1 - y0)), Math.min(1, y1 + 0.04 * (y1 - y0))];
-    else y1 += 0.05 * (y1 - y0);
+    else [y0, y1] = [y0 - (view.fitted ? 0.15 * (y1 - y0) : 0), y1 + (view.fitted ? 0.15 : 0.05) * (y1 - y0)];
   }
   const foot = box.bottom - (zeros ? 22 : 0);
   const px = (v) => box.left + ((tx(v) - x0) / (x1 - x0)) * (box.right - box.left);
@@ -97,6 +97,6 @@ function scalesOf(view, parts, box, fitted) {
   const every = Math.max(2, Math.floor((box.right - box.left) / 90));
   const xTicks = view.xNames.length
     ? view.xNames
-    : view.xLog ? logTicks(x0, x1).map(([e, text]) => [10 ** e, text]) : roundTicks(x0, x1, every).filter((v) => v >= x0 - 1e-9).map((v) => [v, v.toLocaleString("en-US")]);
+    : view.xLog ? logTicks(x0, x1).map(([e, text]) => [10 ** e, text]) : roundTicks(x0, x1, every).filter((v) => v >= x0 - 1e-9).map((v) => [v, v.toLocaleString("en-US").replace("-", "−")]);
   return { px, py, xTicks, yTicks, y0, y1, inside: (v) => view.yLog || (v >= y0 && v <= y1) };
 }

@@ -27,8 +27,8 @@ function build(root) {
   ui.slider.setAttribute("aria-label", "Step");
   ui.at = make("output");
   ui.frames.append(ui.play, ui.slider, ui.at);
-  ui.top.append(ui.tabs, ui.files);
-  root.append(ui.top, ui.plot, ui.frames, ui.legend, ui.readout, ui.note);
+  ui.top.append(ui.legend, ui.files);
+  root.append(ui.tabs, ui.plot, ui.frames, ui.top, ui.note, ui.readout);
   for (const button of [ui.fit, ui.play, ...ui.saves]) button.type = "button";
   return ui;
 }
