@@ -18,15 +18,18 @@ bench = widgets.bench()
 @st.fragment
 def trail() -> None:
     trail_lesson.adopt_link(bench)
+    widgets.said("trail", ":material/link_off:")
     start, choice = trail_lesson.pick_start(bench)
     text = trail_lesson.current_text(start, choice)
     try:
         with st.spinner("Following the value", show_time=True):
             followed = trail_lesson.trail_of(bench, text)
     except cc.InvalidUnit as error:
-        st.info(f"{plain(str(error))} Shown instead: the trail without turns.", icon=":material/link_off:")
         text = trail_lesson.without_turns(text)
         followed = trail_lesson.trail_of(bench, text)
+        trail_lesson.keep(bench, text)
+        session.tell("trail", f"{plain(str(error))} Shown instead: the trail without turns.")
+        widgets.said("trail", ":material/link_off:")
     trail_lesson.keep(bench, text)
     guess = trail_lesson.walk(bench, followed, start)
     if guess is None:

@@ -175,7 +175,36 @@ def test_an_unknown_class_gets_one_sentence() -> None:
     assert len(said) == 1 and "giant panda" in said[0]
     assert "[x](" not in said[0], "a visitor's words are never read as Markdown"
     at.run()
-    assert "There is no class" not in texts(at), "said once, not for ever"
+    assert "There is no class" in texts(at), "it stays until something else is chosen"
+    at.button(key="cl_class_target_388").click().run()
+    assert "There is no class" not in texts(at)
+
+
+def test_what_cannot_be_read_in_an_address_is_said_until_the_page_is_left() -> None:
+    at = open_page("kernel", stride="99")
+    assert not at.exception
+    assert [info.value for info in at.info if "The address says stride=99, which cannot be read" in info.value]
+    assert "stride" not in at.query_params
+    at.run()
+    assert "stride=99" in texts(at)
+
+
+@pytest.mark.parametrize("key", ["features", "depth", "channel"])
+def test_a_unit_that_a_layer_does_not_have_gets_one_sentence(key: str) -> None:
+    at = open_page(key, layer="features.18", channel="1280", row="3", column="3")
+    assert not at.exception
+    said = [info.value for info in at.info if "there is no channel 1280" in info.value]
+    assert len(said) == 1 and "channels 0 to 1279" in said[0]
+    at.run()
+    assert "there is no channel 1280" in texts(at), "it stays until another is chosen"
+
+
+def test_the_unit_goes_along_from_page_to_page() -> None:
+    at = open_page("features", layer="features.8.conv.0.2", channel="12", row="4", column="9")
+    for key in ("depth", "network", "features"):
+        at.switch_page(f"../pages/{key}.py").run()
+        assert not at.exception
+        assert [at.session_state[f"cl_{name}"] for name in ("channel", "row", "column")] == [12, 4, 9]
 
 
 def test_a_layer_without_maps_gets_one_sentence() -> None:

@@ -30,14 +30,6 @@ def choose(bench: widgets.Bench, layer: cc.Operation) -> int:
     maps = bench.trace.activation(layer.name)
     drawn = feature_lesson.mosaic_of(bench, layer)
     channel, row, column = feature_lesson.chosen_unit(layer, drawn)
-    wanted = session.get("channel")
-    if wanted is not None and wanted >= len(maps):
-        st.info(
-            f"{layer.name} has channels 0 to {len(maps) - 1}; there is no channel {wanted}. Shown instead: {channel}.",
-            icon=":material/apps:",
-        )
-        session.set("channel", None)
-
     instruments.pick(
         maps,
         channel,
@@ -60,7 +52,7 @@ def go_to(layer: str, channel: int) -> None:
     session.set("channel", channel)
     session.set("row", None)
     session.set("column", None)
-    feature_lesson.keep_channel(layer)
+    feature_lesson.keep_channel(layer, channel)
 
 
 def on_bench(bench: widgets.Bench, layer: cc.Operation, channel: int) -> None:

@@ -42,24 +42,22 @@ def chosen_unit(bench: widgets.Bench, layer: cc.Operation) -> tuple[int, ...]:
 
     The same unit as on the feature maps' page, kept as channel, row and column; a vector's number is its channel.
     """
-    if st.session_state.get(feature_lesson._UNIT_OF) not in (None, layer.name):
-        for name in ("channel", "row", "column"):
-            session.set(name, None)
-    st.session_state[feature_lesson._UNIT_OF] = layer.name
     activation = bench.trace.activation(layer.name)
     if not instrument.has_places(layer):
-        wanted = session.get("channel")
-        if len(layer.output_shape) == 1 and wanted is not None and wanted < layer.output_shape[0]:
-            return (wanted,)
+        sides = {"channel": layer.output_shape[0]} if len(layer.output_shape) == 1 else {}
+        at = feature_lesson.wanted_unit(layer.name, sides).get("channel")
+        if at is not None:
+            return (at,)
         return tuple(int(i) for i in np.unravel_index(int(activation.argmax()), activation.shape))
     maps = np.moveaxis(activation, layer.axes.index("channel"), 0)
-    channel, row, column = (session.get(name) for name in ("channel", "row", "column"))
-    if channel is None or channel >= len(maps):
+    wanted = feature_lesson.wanted_unit(layer.name, dict(zip(("channel", "row", "column"), maps.shape, strict=True)))
+    channel, row, column = wanted["channel"], wanted["row"], wanted["column"]
+    if channel is None:
         channel, row = int(maps.reshape(len(maps), -1).var(axis=1).argmax()), None
-    if row is None or column is None or row >= maps.shape[1] or column >= maps.shape[2]:
+    if row is None or column is None:
         row, column = _good_cell(cc.receptive_field(bench.classifier, layer), maps[channel])
-    at = {"channel": channel, "row": row, "column": column}
-    return tuple(at[axis] for axis in layer.axes)
+    unit = {"channel": channel, "row": row, "column": column}
+    return tuple(unit[axis] for axis in layer.axes)
 
 
 def _good_cell(field: cc.ReceptiveField, values: NDArray[np.float32]) -> tuple[int, int]:

@@ -11,8 +11,10 @@ from cnn_core import palette
 from cnn_core.channel_bench import ChannelOff, ChannelTaste, channel_taste, without_channel
 from ui import arithmetic, cached, lesson, session, shell, widgets
 from ui.instruments import featuremaps, map_pictures
+from ui.text import plain
 
-_UNIT_OF = "cl_features_unit_of"
+_UNIT_OF = "cl_features_unit_of"  # (layer, channel) as they were last shown on any page
+_ADDRESS = ("channel", "row", "column")
 _ACTIVATIONS = {"relu", "relu6", "silu", "gelu", "hardswish", "tanh", "sigmoid"}
 TASTES = {"colour": "Colour", "shape": "Shape and arrangement", "neither": "Neither, much"}
 
@@ -39,27 +41,37 @@ def mosaic_of(bench: widgets.Bench, layer: cc.Operation) -> featuremaps.Mosaic:
 
 
 def chosen_unit(layer: cc.Operation, drawn: featuremaps.Mosaic) -> Unit:
-    """The unit that was clicked or that a link names; for a layer just picked, the peak of its liveliest channel.
-
-    Where the layer changes and the channel stays, the layer was picked, and the channel meant another layer's.
-    """
-    channels, rows, columns = layer.output_shape
-    before = st.session_state.get(_UNIT_OF)
-    if before is not None and before[0] != layer.name and before[1] == session.get("channel"):
-        for name in ("channel", "row", "column"):
-            session.set(name, None)
-    st.session_state[_UNIT_OF] = (layer.name, session.get("channel"))
-    channel, row, column = (session.get(name) for name in ("channel", "row", "column"))
-    if channel is None or channel >= channels:
+    """The unit that was clicked or that a link names; for a layer just picked, the peak of its liveliest channel."""
+    wanted = wanted_unit(layer.name, dict(zip(_ADDRESS, layer.output_shape, strict=True)))
+    channel, row, column = (wanted[name] for name in _ADDRESS)
+    if channel is None:
         channel, row = int(drawn.statistics[2].argmax()), None
-    if row is None or column is None or row >= rows or column >= columns:
+    if row is None or column is None:
         row, column = (int(at) for at in drawn.peak[channel])
     return channel, row, column
 
 
-def keep_channel(layer: str) -> None:
-    """The channel that is chosen now is this layer's, though the layer was another one until now."""
-    st.session_state[_UNIT_OF] = (layer, session.get("channel"))
+def wanted_unit(layer: str, sides: dict[str, int]) -> dict[str, int | None]:
+    """What of `sides` (channel, row, column: how many there are) the address names; what is beyond them is said.
+
+    Where the layer changes and the channel stays, the layer was picked, and the channel meant another layer's.
+    """
+    before = st.session_state.get(_UNIT_OF)
+    if before is not None and before[0] != layer and before[1] == session.get("channel"):
+        for name in _ADDRESS:
+            session.set(name, None)
+    for name, side in sides.items():
+        at = session.get(name)
+        if at is not None and at >= side:
+            session.refuse(name, f"{plain(layer)} has {name}s 0 to {side - 1}; there is no {name} {at}.")
+        widgets.said(name, ":material/apps:")
+    keep_channel(layer, session.get("channel"))
+    return {name: session.get(name) for name in sides}
+
+
+def keep_channel(layer: str, channel: int | None) -> None:
+    """This channel is meant as this layer's, also where the layer on show was another one until now."""
+    st.session_state[_UNIT_OF] = (layer, channel)
 
 
 def instrument(bench: widgets.Bench, layer: cc.Operation) -> Unit:

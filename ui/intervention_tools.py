@@ -17,7 +17,7 @@ from ui.instruments.interventions import Card, Filter, channel_wall, gallery, ke
 from ui.instruments.layers import layer_strip
 from ui.intervention_stack import Stack
 from ui.text import plain
-from ui.widgets import Bench
+from ui.widgets import Bench, said
 
 TOOLS = {
     "channels": "Switch channels off",
@@ -66,10 +66,10 @@ def _strip(bench: Bench, operations: list[cc.Operation], default: str, tool: str
         try:
             resolved = bench.classifier.network[wanted].name
         except cc.InvalidLayer as error:
-            st.info(f"{plain(str(error))} Shown instead: {chosen}.", icon=":material/layers:")
-            session.set("layer", None)
+            session.refuse("layer", f"{plain(str(error))} Shown instead: {chosen}.")
         else:
             chosen = resolved if resolved in names else default
+    said("layer", ":material/layers:")
     layer_strip(
         operations,
         chosen,

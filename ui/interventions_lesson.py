@@ -30,7 +30,7 @@ from ui.intervention_stack import Stack
 from ui.intervention_tools import workshop
 from ui.intervention_words import sentence
 from ui.text import plain
-from ui.widgets import Bench
+from ui.widgets import Bench, said
 
 VERDICTS = {"rise": "It rises", "fall": "It falls", "stay": "Nothing much"}
 WAYS = {"rise": "rises", "fall": "falls", "stay": "hardly moves"}
@@ -285,8 +285,8 @@ def _through(bench: Bench, active: tuple[Change, ...], found: Report) -> None:
     names = [layer.name for layer in found.layers]
     watched = session.get("watch")
     if watched is not None and watched not in names:
-        st.info(f"The strip has no layer “{plain(str(watched))}” for this network.", icon=":material/layers:")
-        session.set("watch", None)
+        session.refuse("watch", f"The strip has no layer “{plain(str(watched))}” for this network.")
+    said("watch", ":material/layers:")
     if watched not in names:
         edited = [layer.name for layer in found.layers if layer.edited and layer.name != "input"]
         moved = [layer.name for layer in found.layers if layer.relative > 0 and layer.name not in ("input", "softmax")]

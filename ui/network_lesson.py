@@ -81,12 +81,13 @@ def chosen_operation(network: cc.Network) -> str | None:
     """The operation that the address names; one that this network does not have is said and forgotten."""
     wanted = session.get("layer")
     if wanted is None:
+        widgets.said("layer", ":material/layers:")
         return None
     try:
         return network[wanted].name
     except cc.InvalidLayer as error:
-        st.info(plain(str(error)), icon=":material/layers:")
-        session.set("layer", None)
+        session.refuse("layer", plain(str(error)))
+        widgets.said("layer", ":material/layers:")
         for name in ("channel", "row", "column"):
             session.set(name, None)
         return None
@@ -127,12 +128,10 @@ def chosen_unit(bench: widgets.Bench, operation: cc.Operation) -> tuple[tuple[in
     if index is not None:
         return index, True
     if any(at is not None for at in address.values()):
-        st.info(
-            f"{plain(operation.name)} is {arithmetic.shape(operation)} and has no such unit. Shown instead: the number "
-            "largest in size.",
-            icon=":material/apps:",
-        )
         arithmetic.keep_unit(operation, None)
+        words = f"{plain(operation.name)} is {arithmetic.shape(operation)} and has no such unit."
+        session.refuse("channel", f"{words} Shown instead: the number largest in size.")
+    widgets.said("channel", ":material/apps:")
     return arithmetic.strongest_unit(operation, bench.trace), False
 
 
@@ -175,7 +174,7 @@ def links(operation: cc.Operation, index: tuple[int, ...]) -> None:
     at = {name: str(place) for name, place in arithmetic.to_address(operation, index).items()}
     here = {"layer": operation.name, **at}
     # The pages below read the same unit, and forget one that was chosen for another operation.
-    st.session_state[feature_lesson._UNIT_OF] = operation.name
+    feature_lesson.keep_channel(operation.name, arithmetic.to_address(operation, index).get("channel"))
     with st.container(horizontal=True, gap="medium"):
         if operation.is_spatial:
             st.page_link(

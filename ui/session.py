@@ -92,6 +92,21 @@ def _moved(text: str) -> str:
     return text
 
 
+def _options(text: str) -> str:
+    """Options of saliency methods that differ from the declared ones: "occlusion.size~32,rise.seed~3"."""
+    one = r"[a-z0-9_]{1,40}\.[a-z_]{1,20}~[a-z0-9_.+-]{1,20}"
+    if not re.fullmatch(rf"{one}(,{one}){{0,23}}", text):
+        raise ValueError(text)
+    return text
+
+
+def _layers(text: str) -> str:
+    """Layers of a built network, "conv8k3-relu-linear"; "-" for none. Whether they fit, the page finds out."""
+    if not re.fullmatch(r"[a-z0-9-]{1,500}", text):
+        raise ValueError(text)
+    return text
+
+
 def _line(text: str) -> str:
     """One line that the page itself reads strictly, so that it can say what is wrong with it."""
     if not text or len(text) > 1500 or not text.isprintable():
@@ -123,6 +138,7 @@ PARAMETERS: dict[str, Parameter] = {
     "score": Parameter(_one_of("logit", "probability", "centred"), "logit"),
     "placement": Parameter(_one_of("aligned", "naive"), "aligned"),
     "fuse": Parameter(_fusion),
+    "options": Parameter(_options),
     "mode": Parameter(_key),
     "trail": Parameter(_trail),
     "kernel": Parameter(_key),
@@ -143,6 +159,9 @@ PARAMETERS: dict[str, Parameter] = {
     "moved": Parameter(_moved, "0~0~plain"),
     "entry": Parameter(_key, "2012-alexnet"),
     "table": Parameter(_one_of("fashion", "digits"), "fashion"),
+    "layers": Parameter(_layers),
+    "data": Parameter(_one_of("digits", "fashion", "cow_camel", "own"), "digits"),
+    "correlation": Parameter(_between(50, 100), 95),
 }
 
 _SEEN = "cl_address_seen"

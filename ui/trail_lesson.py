@@ -47,8 +47,7 @@ def adopt_link(bench: widgets.Bench) -> None:
     try:
         trail = trail_of(bench, text)
     except cc.InvalidUnit as error:
-        st.info(f"{plain(str(error))} Shown instead: the trail of the top class.", icon=":material/link_off:")
-        session.set("trail", None)
+        session.refuse("trail", f"{plain(str(error))} Shown instead: the trail of the top class.")
         return
     network, first = bench.classifier.network, trail.steps[0]
     operation = network[first.operation]
@@ -60,7 +59,7 @@ def adopt_link(bench: widgets.Bench) -> None:
         session.set("layer", operation.name)
         for name, at in zip(("channel", "row", "column"), first.index, strict=True):
             session.set(name, at)
-        st.session_state[feature_lesson._UNIT_OF] = operation.name
+        feature_lesson.keep_channel(operation.name, first.index[0])
     else:
         st.session_state[_FROM] = "link"
         st.session_state[_LINKED] = (operation.name, first.index)

@@ -55,6 +55,12 @@ def picture_bench() -> cc.Picture:
         return _picture_picker()
 
 
+def said(name: str, icon: str) -> None:
+    """The sentence about a value that did not fit, as long as nothing else was chosen."""
+    if words := session.refused(name):
+        st.info(words, icon=icon)  # type: ignore[arg-type]
+
+
 def _choose_picture(reference: str) -> None:
     session.set("picture", reference)
 
@@ -82,8 +88,8 @@ def _picture_picker() -> cc.Picture:
     if picture is None:
         reference = session.PARAMETERS["picture"].default
         missing, picture = session.get("picture"), pictures.sample_picture(reference)
-        session.set("picture", None)
-        st.info(f"There is no picture “{missing}” in this session, so here is the panda.", icon=":material/image:")
+        session.refuse("picture", f"There is no picture “{missing}” in this session, so here is the panda.")
+    said("picture", ":material/image:")
     own = [Option(key, upload.name, picture=upload.thumbnail) for key, upload in reversed(pictures.uploads().items())]
     thumbnails = pictures.thumbnails()
     shipped = [Option(key, sample.title, picture=thumbnails[key]) for key, sample in pictures.samples().items()]
@@ -151,11 +157,11 @@ def layer_picker(
         try:
             resolved = network[wanted].name
         except cc.InvalidLayer as error:
-            st.info(f"{plain(str(error))} Shown instead: {chosen}.", icon=":material/layers:")
-            session.set("layer", None)
+            session.refuse("layer", f"{plain(str(error))} Shown instead: {chosen}.")
         else:
             if resolved in names:
                 chosen = resolved
+    said("layer", ":material/layers:")
     layer_strip(
         operations,
         chosen,
@@ -176,8 +182,8 @@ def class_picker(bench: Bench, *, key: str = "target", label: str = "Class", n: 
         try:
             chosen = bench.classifier.class_index(int(wanted) if str(wanted).isdecimal() else wanted)
         except cc.UnknownClass as error:
-            st.info(f"{plain(str(error))} Shown instead: {top[0].name}.", icon=":material/label_off:")
-            session.set(key, None)
+            session.refuse(key, f"{plain(str(error))} Shown instead: {top[0].name}.")
+    said(key, ":material/label_off:")
     if chosen is None:
         chosen = top[0].index
 
@@ -222,11 +228,13 @@ def wanted_rival(bench: Bench, target: int) -> int | None:
     n = len(bench.classifier.class_names)
     rival: int | None = session.get("rival")
     if rival is not None and rival >= n:
-        st.info(f"This network has {n} classes, numbered from 0; there is no class {rival} to compare with.")
-    if rival is not None and (rival >= n or rival == target):
+        words = f"This network has {n} classes, numbered from 0; there is no class {rival} to compare with."
+        session.refuse("rival", words)
+    elif rival is not None and rival == target:
         session.set("rival", None)
-        return None
-    return rival
+    said("rival", ":material/label_off:")
+    wanted: int | None = session.get("rival")
+    return wanted
 
 
 def rival_picker(bench: Bench, target: int, rival: int | None, *, key: str, words: str | None = None) -> None:
