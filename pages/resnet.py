@@ -10,14 +10,16 @@ lesson.header(
 )
 bench = widgets.bench()
 session.bind("layer", *experiment_lesson.ADDRESS)
-experiment_resnet.degradation()
-experiment_resnet.block(bench)
+experiment_resnet.degradation(bench)
+experiment_resnet.published()
+experiment_resnet.removal(bench)
 lesson.why(
     "A deeper network contains the shallower one: the added layers would only have to copy. Training does not find "
     "that. With batch norm nothing vanishes here: in the plain network of 44 layers the gradient grows from layer to "
-    "layer on its way back, so that one step that suits the last layers tears the first ones apart. In a residual "
-    "network each block adds to what passes by, the way back has a term that is exactly 1, and a block that has "
-    "nothing to add can stay at nothing. He et al. 2016 saw the same at 18 and 34 layers, on a million pictures."
+    "layer on its way back (see “Gradient by layer”), so that a step that suits the last layers is far too long for "
+    "the "
+    "first ones. In a residual network each block adds to what passes by, so that the way back has a term that is "
+    "exactly 1, and a block whose best is to add nothing finds that easily: all its weights towards zero."
 )
 lesson.try_this(
     [

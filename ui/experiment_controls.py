@@ -173,7 +173,7 @@ def _arm_pills(
 
 
 def _seed_inputs() -> tuple[int, int]:
-    seed_column, count_column = st.columns([1, 1.3], vertical_alignment="bottom")
+    seed_column, count_column = st.columns([1, 1.5], vertical_alignment="bottom")
     with seed_column:
         st.session_state.cl_experiment_seed = session.get("seed")
         st.number_input(
@@ -188,9 +188,10 @@ def _seed_inputs() -> tuple[int, int]:
         held = session.get("runs")
         st.session_state.cl_experiment_runs = held if held in SEEDS else 1
         st.segmented_control(
-            "Seeds in a row",
+            "How many seeds",
             list(SEEDS),
             required=True,
+            wrap=True,
             key="cl_experiment_runs",
             on_change=lambda: session.set("runs", st.session_state.cl_experiment_runs),
             help="Several seeds show how much luck is in it: they are drawn as a band of your own.",

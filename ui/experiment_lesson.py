@@ -297,7 +297,7 @@ def _curves(part: _Panel, choice: Choice, shown: Sequence[Record], live: runs.Li
         key=f"curves_{part.experiment.key}",
         file=part.experiment.key,
         label=part.experiment.title,
-        first=part.first,
+        first=part.first or next((view.key for view in views if view.series), ""),
         running=live is not None,
     )
 

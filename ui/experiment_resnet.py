@@ -24,8 +24,8 @@ _BESIDE: Final = Style("quiet", "dot", "none")
 _SAME: Final = 0.05  # within five points the two depths fit about equally well
 
 
-def degradation() -> None:
-    """Guess, bands, own runs: accuracy on the training pictures by depth, and the gradient by layer."""
+def degradation(bench: Bench) -> None:
+    """Guess beside a real block; bands, own runs: accuracy on the training pictures by depth, gradient by layer."""
     pair = {
         "plain_8": ("Plain, 8 layers", Style("input", "dash", "triangle")),
         "plain_44": ("Plain, 44 layers", PLAIN),
@@ -71,7 +71,7 @@ def degradation() -> None:
                 strict=True,
             )
         },
-        exhibit=published,
+        exhibit=lambda: _block(*_with_shortcuts(bench)),
         title="Test: train plain and residual networks",
     )
 
@@ -102,68 +102,80 @@ def _says(numbers: Source) -> str:
 
 def published() -> None:
     """What He et al. measured on ImageNet, as points with their source."""
+    st.subheader("The same at full size, as published", anchor=False, divider="gray")
     depths = (18.0, 34.0)
     note = "published, one network, ten crops"
-    curves(
-        [
-            View(
-                "published",
-                "ImageNet",
-                "layers",
-                "top-1 error on validation pictures, %",
-                (
-                    Series("Plain", PLAIN, "own", np.array(depths), np.array([27.94, 28.54]), note=note),
-                    Series("ResNet", RESIDUAL, "own", np.array(depths), np.array([27.88, 25.03]), note=note),
-                ),
-                x_names=tuple((depth, f"{depth:.0f}") for depth in depths),
-                fitted=True,
-                note="Lower is better. The plain network gets worse with depth, from 27.94 to 28.54 %; with shortcuts "
-                "the same 34 layers reach 25.03 %. He et al. 2016, table 2.",
-            )
-        ],
-        key="resnet_published",
-        file="resnet_published",
-        label="Plain and residual networks on ImageNet",
-    )
-
-
-def block(bench: Bench) -> None:
-    """One block of a real network on the visitor's picture, and the same network with each block taken out."""
-    model = bench.classifier
-    blocks = residual_blocks(model.network)
-    seen, trace = bench.model_input, None
-    if not blocks:
-        st.info(
-            f"{plain(model.card.title)} has no shortcuts; here is MobileNetV2, which has.", icon=":material/alt_route:"
+    left, right = lesson.columns()
+    with right:
+        st.markdown(
+            "On a million pictures of 1,000 classes, **plain** networks got worse from 18 to 34 layers: 27.94 → 28.54 "
+            "% "
+            "top-1 error. With shortcuts the same 34 layers reached **25.03 %**.\n\n"
+            "The plain network’s *training* error was higher throughout as well, the paper’s figure 4 shows: the same "
+            "as in your experiment."
         )
+        st.caption("He et al. 2016, Deep residual learning for image recognition, table 2 and figure 4.")
+    left.markdown("**ImageNet, top-1 error: lower is better**")
+    with left:
+        curves(
+            [
+                View(
+                    "published",
+                    "ImageNet",
+                    "layers",
+                    "top-1 error on validation pictures, %",
+                    (
+                        Series("Plain", PLAIN, "own", np.array(depths), np.array([27.94, 28.54]), note=note),
+                        Series("ResNet", RESIDUAL, "own", np.array(depths), np.array([27.88, 25.03]), note=note),
+                    ),
+                    x_names=tuple((depth, f"{depth:.0f}") for depth in depths),
+                    fitted=True,
+                    note="Validation pictures, ten crops each. He et al. 2016, table 2.",
+                )
+            ],
+            key="resnet_published",
+            file="resnet_published",
+            label="Plain and residual networks on ImageNet",
+        )
+
+
+def _with_shortcuts(bench: Bench) -> tuple[cc.Classifier, cc.ModelInput, tuple[ResidualBlock, ...]]:
+    """The chosen network where it has residual blocks, else MobileNetV2."""
+    model, seen = bench.classifier, bench.model_input
+    blocks = residual_blocks(model.network)
+    if not blocks:
         model = cached.classifier("mobilenet_v2")
         blocks, seen = residual_blocks(model.network), cached.model_input(model, bench.picture)
-    trace = cached.trace(model, seen)
-    _one_block(model, trace, blocks)
-    with lesson.test("Test: take one block out"):
-        _take_out(model, seen, trace, blocks)
+    return model, seen, blocks
+
+
+def removal(bench: Bench) -> None:
+    """The network with each of its blocks taken out in turn."""
+    model, seen, blocks = _with_shortcuts(bench)
+    with lesson.test("Test: take one block out of a real network"):
+        _take_out(model, seen, cached.trace(model, seen), blocks)
 
 
 @st.fragment
-def _one_block(model: cc.Classifier, trace: cc.Trace, blocks: tuple[ResidualBlock, ...]) -> None:
-    st.subheader("A block of a real network, in numbers", anchor=False, divider="gray")
-    names = {one.name: one for one in blocks}
+def _block(model: cc.Classifier, seen: cc.ModelInput, blocks: tuple[ResidualBlock, ...]) -> None:
+    """One block of a real network on the visitor's picture, in numbers."""
+    names = [one.name for one in blocks]
     wanted = session.get("layer")
-    chosen = wanted if wanted in names else blocks[0].name
-    left, right = lesson.columns()
-    with right:
-        st.session_state.cl_resnet_block = chosen
+    st.session_state.cl_resnet_block = wanted if wanted in names else names[0]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.markdown(f"**A residual block of {plain(model.card.title)}, on your picture**")
         chosen = st.selectbox(
-            f"Block of {model.card.title}",
-            list(names),
-            format_func=lambda name: f"{list(names).index(name) + 1} of {len(names)}: {name}",
+            "Block",
+            names,
+            format_func=lambda name: f"{names.index(name) + 1} of {len(names)}: {name}",
             key="cl_resnet_block",
             on_change=lambda: session.set("layer", st.session_state.cl_resnet_block),
+            label_visibility="collapsed",
+            width=260,
         )
-        maps = block_maps(trace, names[chosen])
-        _reading(model, maps)
-    with left:
-        residual(maps, key="resnet_maps", title=f"{model.card.title}, {chosen}")
+    maps = block_maps(cached.trace(model, seen), blocks[names.index(chosen)])
+    residual(maps, key="resnet_maps", title=f"{model.card.title}, {chosen}")
+    _reading(model, maps)
 
 
 def _reading(model: cc.Classifier, maps: BlockMaps) -> None:
@@ -174,12 +186,7 @@ def _reading(model: cc.Classifier, maps: BlockMaps) -> None:
         f"$y = x + F(x)$: :blue[x] goes round {how}, :orange[F] is {words['operations']} operations "
         f"({words['convolutions']} convolutions), and :green[y] goes on, {words['shape']}.\n\n"
         f"On this picture $|F(x)| / |x|$ is **{maps.ratio:.3f}** (L2 norms over all channels and cells). All sums "
-        f"match "
-        f"what the network has {tick} (largest error {maps.error:.1e} of the largest number)."
-    )
-    st.caption(
-        "If the best that a block can do is nothing, F = 0 is easy to find: all weights towards zero. A plain pair of "
-        "layers would have to learn to copy its input."
+        f"match what the network has {tick} (largest error {maps.error:.1e} of the largest number)."
     )
 
 
@@ -189,7 +196,7 @@ def _take_out(model: cc.Classifier, seen: cc.ModelInput, trace: cc.Trace, blocks
     guess = lesson.guess(
         "resnet_removed",
         f"{len(blocks)} blocks, one is taken out (y = x in its place), nothing is trained again. For how many of them "
-        f"does “{plain(top.name)}” keep at least half of its {top.probability:.1%}?",
+        f"does “{plain(top.name)}” keep at least half of its probability ({100 * top.probability:.1f} %)?",
         {"none": "For none", "few": "For less than half of them", "most": "For half of them or more"},
         about=f"{model.key}_{seen.digest}",
     )
@@ -215,9 +222,10 @@ def _take_out(model: cc.Classifier, seen: cc.ModelInput, trace: cc.Trace, blocks
     lesson.reveal(
         guess,
         "none" if not kept else "most" if 2 * len(kept) >= len(found) else "few",
-        f"{len(kept)} of {len(found)} blocks can go and “{plain(top.name)}” keeps at least {half:.1%}. What matters "
+        f"{len(kept)} of {len(found)} blocks can go and “{plain(top.name)}” keeps at least {100 * half:.1f} %. What "
+        f"matters "
         f"most "
-        f"is {plain(worst.block.name)}: without it {worst.probability:.1%} are left, and the answer is "
+        f"is {plain(worst.block.name)}: without it {100 * worst.probability:.1f} % are left, and the answer is "
         f"“{plain(worst.top)}”. Taken out of a plain network, a layer leaves the next one with numbers that it has "
         f"never "
         "met.",
