@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from torch import Tensor
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def _add_(total: Tensor, other: Any) -> Tensor:
+    """total + other, written into total where the sum has its shape and type."""
+    fits = isinstance(other, Tensor) and other.shape == total.shape and other.dtype == total.dtype
+    return total.add_(other) if fits else total + other
+
+
+# What makes a new tensor; what passes its input on as it is; and what can write its result, bit for bit the same, into
+# its first input: by the type of a module, or the function itself. Of anything else the result may be a view.
+_FRESH: Final = frozenset(
+    {nn.Conv2d, nn.BatchNorm2d, nn.Linear, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, F.max_pool2d, torch.cat}
+)
+_PASSING: Final = frozenset({nn.Identity, nn.Dropout, nn.Dropout2d})
+_IN_PLACE: Final[Mapping[Any, Callable[..., Tensor]]] = {
+    nn.ReLU: torch.relu_,
+    nn.ReLU6: lambda x: F.hardtanh_(x, 0.0, 6.0),
+    nn.SiLU: lambda x: F.silu(x, inplace=True),
+    nn.Hardswish: lambda x: F.hardswish(x, inplace=True),
+    torch.relu: torch.relu_,
+    F.relu: lambda x, inplace=False: torch.relu_(x),
+    operator.add: _add_,
+    torch.add: _add_,
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +56,11 @@ class Step:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     reads: tuple[int, ...]
+
+    @property
+    def what(self) -> Any:
+        """The type of a module, or the function itself."""
+        return type(self.function) if isinstance(self.function, nn.Module) else self.function
 
     def call(self, values: list[Any]) -> Any:
         args = self.args
@@ -54,10 +86,15 @@ def fill(template: Any, values: list[Any]) -> Any:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which steps to run: `steps` with the slots whose last use each one is, after loading `loads`."""
+    """Which steps to run: `steps` with the slots whose last use each one is, after loading `loads`.
+
+    overwriting: of these steps, by slot, the ones that may write into their first input, which this very run made and
+    nobody reads later, and the function that does so. It saves getting memory for most of a network's activations.
+    """
 
     loads: tuple[tuple[str, int], ...]
     steps: tuple[tuple[Step, tuple[int, ...]], ...]
+    overwriting: Mapping[int, Step]
 
 
 class Program:
@@ -72,6 +109,7 @@ class Program:
                 dependants[slot] |= dependants[step.slot]
         # Bit j of entry i: slot j is computed from slot i (or is slot i).
         self._dependants: tuple[int, ...] = tuple(dependants)
+        self._writing = {s.slot: replace(s, function=_IN_PLACE[s.what]) for s in steps if s.what in _IN_PLACE}
 
     def dependants(self, names: Collection[str]) -> int:
         """A bit for each slot that depends on one of the named operations, those operations included."""
@@ -101,17 +139,36 @@ class Program:
                 last_used.update(step.reads)
                 needed.update(step.reads)
                 run.append((step, frees))
-        return Plan(tuple(loads), tuple(reversed(run)))
+        run.reverse()
+        return Plan(tuple(loads), tuple(run), self._overwriting(run))
+
+    def _overwriting(self, run: Collection[tuple[Step, tuple[int, ...]]]) -> Mapping[int, Step]:
+        own: set[int] = set()  # slots whose tensor this run made and no other slot shows
+        found: dict[int, Step] = {}
+        for step, frees in run:
+            what = step.what
+            first = step.args[0].number if step.args and type(step.args[0]) is Slot else None
+            # read by this step last of all, and only once by it
+            spent = first in own and first in frees and step.args.count(step.args[0]) == 1
+            spent = spent and step.kwargs.keys() <= {"inplace"}
+            if what in _IN_PLACE and spent:
+                found[step.slot] = self._writing[step.slot]
+            if what in _FRESH or what in _IN_PLACE or (what in _PASSING and spent):
+                own.add(step.slot)
+            else:
+                own.difference_update(step.reads)
+        return found
 
     def execute(
         self, plan: Plan, values: Mapping[str, Tensor], changed: Mapping[str, Tensor], keep: Collection[str]
     ) -> dict[str, Tensor]:
         """The kept operations' values, in the order of `keep`; the plan was made for the same names."""
+        overwriting = {} if torch.is_grad_enabled() else plan.overwriting  # a graph needs what was there before
         slots: list[Any] = [None] * len(self.steps)
         for name, slot in plan.loads:
             slots[slot] = changed[name] if name in changed else values[name]
         for step, frees in plan.steps:
-            slots[step.slot] = step.call(slots)
+            slots[step.slot] = overwriting.get(step.slot, step).call(slots)
             for slot in frees:
                 slots[slot] = None
         return {name: slots[self.slot_of[name]] for name in keep}

@@ -340,3 +340,47 @@ def test_the_registry_refuses_duplicates_and_lists_its_keys() -> None:
     with pytest.raises(KeyError, match="conv2d"):
         get_kind("convolution")
     assert "new" not in operation_kinds()
+
+
+class _Overlapping(nn.Module):
+    """What a careless in-place ReLU or sum would spoil: views and second readers of the same tensor, broadcasting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
+        self.norm, self.nothing, self.relu = nn.BatchNorm2d(3), nn.Identity(), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        one = self.first(x)
+        turned = one.permute(0, 1, 3, 2)  # shows the same numbers, and is read after the ReLU
+        two = self.relu(one) + turned
+        three = self.nothing(self.norm(self.second(two)))
+        four = functional.relu(three) + three.mean(dim=(2, 3), keepdim=True)  # the mean reads what was there before
+        five = self.third(four)
+        six = five.mean(dim=(2, 3), keepdim=True) + five  # a sum larger than its first part
+        return torch.flatten(self.relu(six + six), 1)
+
+
+def test_nothing_that_is_still_read_is_overwritten() -> None:
+    """Without a graph, ReLUs and sums write over what nobody reads later; with one, nothing does. All bits agree."""
+    torch.manual_seed(0)
+    module = _Overlapping().eval()
+    network, x = build_network(module, (3, 6, 6)), torch.randn(2, 3, 6, 6)
+    before = x.clone()
+    careful = network.run(x, keep="all")  # with a graph
+    with torch.no_grad():
+        assert torch.equal(network.run(x)[network.output], module(x))
+        assert torch.equal(module(x), careful[network.output]) and torch.equal(x, before)
+        for operation in network.operations:  # each alone, and each as the given value from which the rest follows
+            (found,) = network.run(x, keep=(operation.name,)).values()
+            assert torch.equal(found, careful[operation.name]), operation.name
+            given = careful[operation.name].detach().clone()
+            again = network.run_from({"input": x}, {operation.name: given}, keep=(network.output,))
+            assert torch.equal(again[network.output], careful[network.output])
+            assert torch.equal(given, careful[operation.name])
+
+
+def test_most_activations_are_written_over_their_inputs(resnet: Network) -> None:
+    """17 ReLUs and 8 sums: torchvision's own forward pass writes over as many."""
+    plan = resnet._program.plan(changed=("input",), known=(), keep=(resnet.output,))
+    assert len(plan.overwriting) == 17 + 8
