@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import cnn_core as cc
-from cnn_core.saliency import explain, explain_many, lean_copy
+from cnn_core.saliency import copies, explain, explain_many, lean_copy
+from cnn_core.saliency.copies import folded
 from cnn_core.saliency.many import PictureFailure
 
 from .saliency_networks import PlainInput, Pooled, SmallClassifier, classifier_of, stirred
@@ -176,3 +178,67 @@ def test_a_folder_of_photographs() -> None:
         alone = cc.explain(classifier, path)
         assert made.details["name"] == path.name and made.target == alone.target
         assert np.abs(made.values - alone.values).max() <= 1e-5 * alone.limit
+
+
+def test_batch_norms_are_folded_away() -> None:
+    """The folded copy gives the same logits, keeps every name, and leaves the shared network and its weights alone."""
+    classifier = classifier_of(stirred(FoldableNetwork()), size=SIZE, frozen=False)
+    state = {name: tensor.clone() for name, tensor in classifier.module.state_dict().items()}
+    x = PlainInput.noise(SIZE, SIZE).tensor
+    lean = folded(classifier)  # type: ignore[arg-type]
+    with torch.no_grad():
+        expected, found = classifier.network.run(x, keep="all"), lean.network.run(x, keep="all")
+    assert [o.name for o in lean.network.operations] == [o.name for o in classifier.network.operations]
+    for name, values in expected.items():
+        # The convolution before a folded norm gives the norm's own output already.
+        same_as = expected[{"conv": "norm", "last": "last_norm"}.get(name, name)]
+        assert (found[name] - same_as).abs().max() <= 1e-5 * same_as.abs().max(), name
+        assert values.shape == found[name].shape
+    kinds = {o.name: o.kind for o in lean.network.operations}
+    # "shared" is read beside its norm, and "twice" normalises two inputs: these stay.
+    assert kinds["norm"] == kinds["last_norm"] == "identity"
+    assert kinds["shared_norm"] == kinds["twice"] == kinds["twice:2"] == "batch_norm2d"
+    assert {o.name: o.kind for o in folded(classifier, keep=["conv"]).network.operations}["norm"] == "batch_norm2d"  # type: ignore[arg-type]
+    assert all(torch.equal(tensor, state[name]) for name, tensor in classifier.module.state_dict().items())
+    assert all(p.requires_grad for p in classifier.module.parameters())
+    linear = lean.module.get_submodule("linear")
+    assert linear.weight.data_ptr() == classifier.module.get_submodule("linear").weight.data_ptr()  # type: ignore[union-attr]
+
+
+class FoldableNetwork(nn.Module):
+    """Batch norms that can be folded into the convolution before them, and some that cannot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 6, 3, bias=False), nn.BatchNorm2d(6)
+        self.shared, self.shared_norm = nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6)
+        self.twice = nn.BatchNorm2d(6)
+        self.last, self.last_norm = nn.Conv2d(6, 8, 3, stride=2), nn.BatchNorm2d(8)
+        self.relu, self.pool, self.linear = nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.relu(self.norm(self.conv(x)))
+        branch = self.shared(x)
+        x = self.relu(self.twice(branch + self.shared_norm(branch)))
+        x = self.relu(self.last_norm(self.last(self.twice(x))))
+        return self.linear(torch.flatten(self.pool(x), 1))
+
+
+@pytest.mark.parametrize("layer", ["conv", "norm", "relu:2"])
+def test_a_folder_in_another_layout_reads_the_layer_asked_for(layer: str) -> None:
+    """With batch norms folded, the map of a convolution is still of its own output, not of the norm's."""
+    classifier = classifier_of(stirred(FoldableNetwork()), size=SIZE)
+    inputs = [PlainInput.noise(SIZE, SIZE, seed) for seed in range(3)]
+    same = {"layer": layer, "targets": 1, "rectify": False}
+    plain = explain_many(classifier, inputs, **same)  # type: ignore[arg-type]
+    for one, other in zip(plain, explain_many(classifier, inputs, channels_last=True, **same), strict=True):  # type: ignore[arg-type]
+        assert np.abs(one.values - other.values).max() <= 1e-5 * np.abs(one.values).max()
+
+
+def test_the_fastest_precision_is_chosen_by_the_processor(
+    pooled: SmallClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for fast, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(copies, "has_fast_bfloat16", lambda device, fast=fast: fast)
+        lean = lean_copy(pooled, dtype="auto")  # type: ignore[arg-type]
+        assert next(lean.module.parameters()).dtype == dtype

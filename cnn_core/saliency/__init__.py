@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import methods as _methods  # noqa: F401  (fills the registry)
 from .checks import SanityCheck, SanityStep, Stability, sanity_check, stability
 from .comparing import Agreement, agreement, spearman, ssim
-from .copies import lean_copy
+from .copies import has_fast_bfloat16, lean_copy
 from .curves import Curve, Faithfulness, faithfulness
 from .explaining import explain, explain_classes, placement_of
 from .many import Explanations, PictureFailure, explain_many
@@ -24,6 +24,6 @@ __all__ = [
     "BASELINES", "FILLS", "SCORES", "Agreement", "Curve", "Explanations", "Faithfulness", "MethodCard", "Option",
     "Peak", "PictureFailure", "Placement", "Reading", "SaliencyMap", "SanityCheck", "SanityStep", "Stability",
     "Stopped", "Target", "Trial", "agreement", "cam_all", "explain", "explain_classes", "explain_many", "faithfulness",
-    "lean_copy", "method_card", "on_trial", "placement_of", "saliency_methods", "sanity_check", "spearman", "ssim",
-    "stability",
+    "has_fast_bfloat16", "lean_copy", "method_card", "on_trial", "placement_of", "saliency_methods", "sanity_check",
+    "spearman", "ssim", "stability",
 ]  # fmt: skip

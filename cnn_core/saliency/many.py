@@ -14,7 +14,7 @@ import torch
 
 from ..errors import ConvLensError, InvalidOption
 from ..images import ModelInput, Picture
-from .copies import checked_dtype, lean_copy
+from .copies import checked_dtype, folded
 from .explaining import Request, explain_rows
 from .fusion import Fusion
 from .maps import SaliencyMap
@@ -90,7 +90,8 @@ def explain_many(
     targets: None for each picture's own top class; one class, name or pair for all; or a list with one for each.
     batch_size: pictures in one forward pass (None: 16). A batch holds pictures of one size in a row.
     workers: threads that read and prepare pictures beside the network (None: as many as there are cores, at most 4; 0:
-    none). channels_last, dtype ("bfloat16"): run on a private copy in this layout and precision; see `lean_copy`.
+    none). channels_last, dtype ("bfloat16", "auto"): run on a private copy in this layout and precision, with its batch
+    norms folded away; see `lean_copy`. "auto" is bfloat16 where the processor is fast at it, and float32 elsewhere.
     on_error: called with each picture that cannot be read, which is then skipped; they are all kept in `.failures`.
     on_progress(done, total): pictures, the skipped ones too; total is 0 where `pictures` has no length.
     should_stop: asked before each batch; the iterator then ends, and `.was_stopped` says so.
@@ -107,11 +108,12 @@ def explain_many(
         workers = min(4, os.cpu_count() or 1)
     if not isinstance(workers, int) or not 0 <= workers <= _MOST_WORKERS:
         raise InvalidOption(f"workers must be a whole number from 0 to {_MOST_WORKERS}, and is {workers!r}.")
-    asked.check(classifier, targets if isinstance(targets, list) else [targets])
+    layers = asked.check(classifier, targets if isinstance(targets, list) else [targets])
     if dtype is not None or channels_last:
         current = next((p.dtype for p in classifier.module.parameters()), torch.float32)
-        kind = current if dtype is None else checked_dtype(dtype)
-        classifier = lean_copy(classifier, dtype=kind, channels_last=channels_last)
+        kind = current if dtype is None else checked_dtype(dtype, classifier.device)
+        keep = [layer.name for layer in layers if layer is not None]
+        classifier = folded(classifier, dtype=kind, channels_last=channels_last, keep=keep)
     folder = _Folder(classifier, asked, targets, workers, on_error, on_progress, Work(None, should_stop), n)
     return Explanations(lambda owner: folder.maps(owner, pictures))
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..errors import InvalidOption
+from .copies import folded
 from .layers import layer_facts
 from .registry import Job
 from .removal import FILLS, substitute
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 BASELINES: Final = ("zero", "black", *FILLS)
 """What stands in for a picture, or a part of it: "zero", the network's own zero (the mean colour that it was trained
 with, where its preprocessing subtracts that); "black"; or one of the fills of a trial."""
+
+# From so many passes on, making the folded copy (as long as a few passes) pays.
+_MANY: Final = 128
 
 
 def baseline(job: Job, kind: str, *, seed: int = 0) -> torch.Tensor:
@@ -42,12 +46,16 @@ def as_read(classifier: Classifier, model_input: ModelInput, rgb: np.ndarray) ->
 def answers(job: Job, n: int, make: Callable[[slice], torch.Tensor], *, layer: str = "input") -> torch.Tensor:
     """Logits (n, K) with a layer's output (or the input) replaced in n ways; only what depends on it is run again.
 
-    make: from a slice of the n ways to the replacements (b, ...). At most `job.batch_size` are run at once. Progress is
+    make: from a slice of the n ways to the replacements (b, ...). At most `job.batch_size` are run at once; many ways
+    go through a copy of the network with its batch norms folded away, which differs in float rounding only. Progress is
     told in ways. Raises Stopped.
     """
     network = job.classifier.network
     name = network[layer].name
     beside = layer_facts(network, name).needed - {name}
+    if n >= _MANY and job.x.device.type == "cpu" and job.x.dtype == torch.float32:
+        given = frozenset({name, *beside})
+        network = job.batch.once(("folded", given), lambda: folded(job.classifier, keep=given).network)
     kept = {k: v[job.image : job.image + 1] for k, v in job.batch.outputs(beside).items()} if beside else {}
     found = []
     with torch.no_grad():
