@@ -76,6 +76,12 @@ def value_words(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else _WORDS.get(str(value), str(value).replace("_", " "))
 
 
+def changed_settings(declared: Recipe, recipe: Recipe) -> Settings:
+    """The settings in which a recipe differs from the declared one."""
+    pairs = ((field.name, getattr(recipe, field.name)) for field in FIELDS)
+    return tuple((name, value) for name, value in pairs if value != getattr(declared, name))
+
+
 def wanted_arms(experiment: cc.Experiment, offered: Sequence[Arm], default: Sequence[str]) -> tuple[Arm, ...]:
     """The arms of the address where this experiment has them, else the default ones; a wrong one is told once."""
     text = session.get("arms")
@@ -185,7 +191,7 @@ def _seed_inputs() -> tuple[int, int]:
             help="Decides which pictures are drawn, the first weights, and the order: the same seed, the same run.",
         )
     with count_column:
-        held = session.get("runs")
+        held = session.get("seeds")
         st.session_state.cl_experiment_runs = held if held in SEEDS else 1
         st.segmented_control(
             "How many seeds",
@@ -193,7 +199,7 @@ def _seed_inputs() -> tuple[int, int]:
             required=True,
             wrap=True,
             key="cl_experiment_runs",
-            on_change=lambda: session.set("runs", st.session_state.cl_experiment_runs),
+            on_change=lambda: session.set("seeds", st.session_state.cl_experiment_runs),
             help="Several seeds show how much luck is in it: they are drawn as a band of your own.",
         )
     return session.get("seed"), st.session_state.cl_experiment_runs

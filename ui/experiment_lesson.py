@@ -42,8 +42,9 @@ from ui.experiment_views import Drawn, styles_of, training_views
 from ui.instruments.curves import Series, Style, View, curves
 from ui.text import plain
 
-ADDRESS: Final = ("arms", "seed", "runs", "recipe")
+ADDRESS: Final = ("arms", "seed", "seeds", "recipe")
 _SECONDS: Final = 0.6  # between two looks at a run
+_WARMED: Final = "cl_experiment_warmed"
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,9 @@ def panel(
         answered = _asked(experiment.key, questions, records, bands)
     if not answered:
         return
+    if not st.session_state.setdefault(_WARMED, False):
+        st.session_state[_WARMED] = True
+        training.warm()
     with lesson.test(title):
         st.markdown(f"**What is compared.** {experiment.compares}")
         job = jobs.mine().job(runs.slot_of(experiment.key))
@@ -219,7 +223,7 @@ def _body(part: _Panel, running: bool) -> None:
     _say(part, sources)
     _ended(part, shown, active=active)
     results.downloads(part.experiment, sources, part.records.all())
-    results.open_elsewhere(part.experiment, part.records.all())
+    results.open_elsewhere(part.experiment, part.records)
     st.caption(f"When the experiment was declared: {part.experiment.expected} Source: {part.experiment.source}.")
 
 
@@ -261,7 +265,7 @@ def _progress(live: runs.Live | None) -> None:
         return
     which = f"{live.arm.title}, seed {live.seed}" + (f" (run {live.number} of {live.of})" if live.of > 1 else "")
     if live.position:
-        st.progress(0.0, text=f"Waiting: place {live.position} in the server’s line")
+        st.progress(0.0, text=f"{training.place_in_line(live.position)}: others are training")
     elif not live.steps:
         st.progress((live.number - 1) / live.of, text=f"{which}: starting")
     else:

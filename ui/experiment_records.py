@@ -78,14 +78,10 @@ class Records:
             self._entries.clear()
 
 
-@st.cache_resource(scope="session", show_spinner=False)
-def _store() -> dict[str, Records]:
-    return {}
-
-
 def records_of(experiment: str) -> Records:
     """This visitor's runs of an experiment; to be asked for in the page's own thread."""
-    return _store().setdefault(experiment, Records())
+    own: dict[str, Records] = st.session_state.setdefault("cl_experiment_records", {})
+    return own.setdefault(experiment, Records())
 
 
 class Source:

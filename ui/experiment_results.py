@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import tempfile
-import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
 import cnn_core as cc
 from cnn_core.training.experiment import Arm
+from cnn_core.training.recipe import Recipe
 from cnn_core.training.strict_json import to_json
 from ui import shell, training
-from ui.experiment_controls import settings_words
-from ui.experiment_records import Record, Source, listed
+from ui.experiment_controls import changed_settings, settings_words
+from ui.experiment_records import Record, Records, Source, listed
+from ui.experiment_runs import record_of
 from ui.text import plain
 
 _OPENED = ("network", "features", "channel", "decision", "gradcam", "trail")
@@ -152,54 +151,49 @@ def downloads(experiment: cc.Experiment, sources: Sequence[Source], records: Seq
             )
 
 
-def open_elsewhere(experiment: cc.Experiment, records: Sequence[Record]) -> None:
-    """Choose one of the networks that were trained: links to other pages, and its files."""
-    kept = {record.run_id: record for record in reversed(records) if record.run_id and training.run_of(record.run_id)}
-    if not kept:
-        return
-    with st.expander("Open a network that you trained", icon=":material/open_in_new:"):
-        chosen = st.selectbox(
-            "Network",
-            list(kept),
-            format_func=lambda run_id: _run_words(experiment, kept[run_id]),
-            key=f"cl_experiment_open_{experiment.key}",
-        )
+def open_elsewhere(experiment: cc.Experiment, records: Records) -> None:
+    """Choose one of the networks that were trained: links to other pages, its files, and runs that were saved."""
+    own = {record.run_id: record for record in reversed(records.all()) if record.run_id}
+    kept = {run_id: record for run_id, record in own.items() if training.run_of(run_id)}
+    with st.expander("Your networks: open them on other pages, save and load", icon=":material/open_in_new:"):
+        chosen = None
+        if kept:
+            chosen = st.selectbox(
+                "Network",
+                list(kept),
+                format_func=lambda run_id: _run_words(experiment, kept[run_id]),
+                key=f"cl_experiment_open_{experiment.key}",
+            )
         run = training.run_of(chosen) if chosen in kept else None
-        if chosen is None or run is None:
+        if run is None:
+            st.caption("What you train here can be opened on every other page, and saved. Train one, or load one:")
+        else:
+            _links(run, chosen or "")
+        opened = training.file_controls(chosen, key=f"experiment_{experiment.key}")
+        found = None if opened is None else training.run_of(opened)
+        if found is None or opened is None:
             return
-        st.caption(f"{plain(run.note)} It is a network like any other now, for you and until you leave:")
-        picture = {} if run.recipe.data != "digits" else {"picture": "digit_3"}
-        with st.container(horizontal=True, gap="small"):
-            for key in _OPENED:
-                page = shell.lesson(key)
-                st.page_link(
-                    page.page,
-                    label=page.title,
-                    icon=f":material/{page.icon}:",
-                    query_params={"model": f"{training.PREFIX}{chosen}", **picture},
-                )
-        st.download_button(
-            "Weights and numbers of this run (ZIP)",
-            lambda: run_zip(run),
-            f"{run.experiment}_{run.arm}_seed{run.seed}.zip",
-            "application/zip",
-            key=f"cl_experiment_zip_{experiment.key}",
-            icon=":material/download:",
-            on_click="ignore",
-            help="safetensors and JSON: cc.load_run reads them, cc.resume continues a stopped run.",
-        )
+        arm = next((arm for arm in experiment.arms if arm.key == found.arm), None)
+        if found.experiment != experiment.key or arm is None or not isinstance(arm.recipe, Recipe):
+            st.info("It is of another experiment, so it is not drawn here; it is among your runs on every page.")
+            return
+        records.add(record_of(experiment, found, changed_settings(arm.recipe, found.recipe), opened))
+        records.shown = changed_settings(arm.recipe, found.recipe)
+        st.rerun()
+
+
+def _links(run: cc.TrainingRun, name: str) -> None:
+    st.caption(f"{plain(training.detail(run))}. It is a network like any other now, for you, until you leave:")
+    query = {"model": training.reference(name)}
+    if picture := training.fitting_picture(run):
+        query["picture"] = picture
+    with st.container(horizontal=True, gap="small"):
+        for key in _OPENED:
+            page = shell.lesson(key)
+            st.page_link(page.page, label=page.title, icon=f":material/{page.icon}:", query_params=query)
 
 
 def _run_words(experiment: cc.Experiment, record: Record) -> str:
     changed = f", {settings_words(record.settings)}" if record.settings else ""
     state = "" if record.state == "finished" else f", {record.state} after {len(record.steps)} steps"
     return f"{experiment.arm(record.arm).title}, seed {record.seed}{changed}{state}"
-
-
-def run_zip(run: cc.TrainingRun) -> bytes:
-    """The two files of a run in one archive."""
-    made = io.BytesIO()
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in run.save(Path(folder) / f"{run.experiment}_{run.arm}_seed{run.seed}"):
-            archive.write(path, path.name)
-    return made.getvalue()

@@ -97,15 +97,20 @@ def _one(
         run = worker.train(experiment.key, seed=live.seed, arm=live.arm.key, **common, **dict(live.settings))
     if not run.steps:
         return None
+    return record_of(experiment, run, live.settings, networks.add(run))
+
+
+def record_of(experiment: cc.Experiment, run: cc.TrainingRun, settings: Settings, run_id: str) -> Record:
+    """A run as the panel shows it; its measures are read now."""
     return Record(
-        arm=live.arm.key,
-        seed=live.seed,
-        settings=live.settings,
+        arm=run.arm,
+        seed=run.seed,
+        settings=settings,
         state=run.state,
         note=run.note,
         steps=run.steps,
         values=_measured(experiment, run),
-        run_id=networks.add(run),
+        run_id=run_id,
     )
 
 

@@ -153,7 +153,7 @@ PARAMETERS: dict[str, Parameter] = {
     "watch": Parameter(_key),
     "section": Parameter(_key),
     "arms": Parameter(_arms),
-    "runs": Parameter(_between(1, 5), 1),
+    "seeds": Parameter(_between(1, 5), 1),
     "recipe": Parameter(_recipe),
     "digit": Parameter(_between(0, 1_999), 8),
     "moved": Parameter(_moved, "0~0~plain"),

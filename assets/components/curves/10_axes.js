@@ -67,6 +67,7 @@ function scalesOf(view, parts, box, fitted) {
   let [x0, x1] = xs.length ? [Math.min(...xs), Math.max(...xs)].map(tx) : [0, 1];
   if (!(x1 > x0)) [x0, x1] = [x0 - 0.5, x1 + 0.5];
   if (view.xNames.length || view.xLog) [x0, x1] = [x0 - 0.04 * (x1 - x0), x1 + 0.04 * (x1 - x0)];
+  const whole = xs.every(Number.isInteger); // layers and steps have no halves
   const ys = parts.flatMap((part) => [...part.y, ...(part.low || []), ...(part.high || [])]).filter(Number.isFinite);
   const positive = ys.filter((v) => v > 0);
   const zeros = view.yLog && ys.some((v) => v <= 0);
@@ -97,6 +98,6 @@ function scalesOf(view, parts, box, fitted) {
   const every = Math.max(2, Math.floor((box.right - box.left) / 90));
   const xTicks = view.xNames.length
     ? view.xNames
-    : view.xLog ? logTicks(x0, x1).map(([e, text]) => [10 ** e, text]) : roundTicks(x0, x1, every).filter((v) => v >= x0 - 1e-9).map((v) => [v, v.toLocaleString("en-US").replace("-", "−")]);
+    : view.xLog ? logTicks(x0, x1).map(([e, text]) => [10 ** e, text]) : roundTicks(x0, x1, every).filter((v) => v >= x0 - 1e-9 && (!whole || Number.isInteger(v))).map((v) => [v, v.toLocaleString("en-US").replace("-", "−")]);
   return { px, py, xTicks, yTicks, y0, y1, inside: (v) => view.yLog || (v >= y0 && v <= y1) };
 }
