@@ -13,6 +13,7 @@ from ui import cached, lesson, session, shell, widgets
 from ui.instruments.gradcam import Depth, depth_strip, evidence_map
 from ui.instruments.place import Guess
 from ui.instruments.trial import comparison, trial_cards
+from ui.saliency_layers import say_where
 from ui.text import plain
 from ui.widgets import Bench
 
@@ -198,6 +199,7 @@ def laboratory(bench: Bench) -> None:
     view = st.container()
     verdict = st.container()
     layer = widgets.layer_picker(bench, key="gradcam")
+    say_where(bench, layer)
     with question_slot:
         request, method_title, formula = ask(bench, layer, target)
     try:

@@ -282,3 +282,15 @@ def test_fused_layers_are_checked_as_they_are_shown(pooled: SmallClassifier) -> 
         for made in (check.original, steady.original, check.steps[0].map, steady.maps[0]):
             assert made.details["fusion"] == fusion
         assert (check.original.values == shown.values).all() and (steady.original.values == shown.values).all()
+
+
+def test_a_check_takes_the_methods_own_steps_and_seeds(pooled: SmallClassifier) -> None:
+    """Those that share a name with the check's own arguments, as integrated gradients' steps do."""
+    model_input, own = PlainInput.noise(SIZE, SIZE), {"steps": 3}
+    shown = explain(pooled, model_input, method="integrated_gradients", rectify=False, **own)  # type: ignore[arg-type]
+    check = sanity_check(pooled, model_input, "integrated_gradients", steps=1, method_options=own)
+    assert len(check.steps) == 1 and (check.original.values == shown.values).all()
+    noisy = {"noise": 0.05, "seed": 3, "samples": 2}
+    shown = explain(pooled, model_input, method="smoothgrad", rectify=False, **noisy)  # type: ignore[arg-type]
+    steady = stability(pooled, model_input, "smoothgrad", noise=4.0, seeds=[0], method_options=noisy)
+    assert steady.noise == 4.0 and (steady.original.values == shown.values).all()

@@ -184,8 +184,11 @@ def run(
     label: str,
     unit: str,
     icon: str = ":material/play_arrow:",
+    at_once: bool = False,
 ) -> T | None:
     """The value, once it was asked for by the button and is there; None before that, and after a cancel.
+
+    at_once: the first time it starts without the button, which is then for after a cancel.
 
     `work(on_progress, should_stop)` runs in its own thread, so the page stays alive; it returns None when it was
     stopped. The value is shared between visitors under (kind, *key). label: what is going on; unit: what is counted.
@@ -203,7 +206,8 @@ def run(
             st.error(plain(job.message), icon=":material/error:")
         else:
             st.caption("Cancelled; nothing was changed.")
-        own.forget(slot)
+        if not at_once:
+            own.forget(slot)
 
     def make(job: Job) -> T:
         def whole() -> T:
@@ -218,6 +222,10 @@ def run(
     def start() -> None:
         own.start(slot, key, make, heavy=True)
 
+    if at_once and job is None:
+        start()
+        watch(slot, label, unit=f" {unit}", key=f"cl_job_{kind}_cancel")
+        return None
     # The same key for every subject: the browser keeps the button.
     st.button(button, key=f"cl_job_{kind}", icon=icon, on_click=start)
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import streamlit as st
@@ -12,7 +12,7 @@ import streamlit as st
 import cnn_core as cc
 from cnn_core.covering import Covered
 from cnn_core.saliency import agreement
-from ui import cached, saliency_methods, session
+from ui import cached, jobs, saliency_methods, session
 from ui.instruments.saliency import Depth, Tile, layer_maps, positive, wall
 from ui.saliency_methods import Asked
 from ui.saliency_squares import covered_squares, square_side
@@ -22,6 +22,8 @@ from ui.widgets import Bench
 READERS: Final = ("gradcam", "hirescam", "layercam")
 FUSIONS: Final = {"mean": "Mean", "max": "Largest", "product": "What all agree on"}
 _MOST: Final = 18  # thumbnails in the strip
+# Multiply-adds of one pass times layers: above this the strip takes more than about two seconds of one core.
+AT_ONCE = 12e9
 
 
 def resolutions(bench: Bench) -> tuple[cc.Operation, ...]:
@@ -86,6 +88,24 @@ def _with_maps(bench: Bench, name: str) -> str:
     return operation.name if operation in network.map_layers() else ""
 
 
+def say_where(bench: Bench, shown: cc.Operation) -> None:
+    """A sentence where the address names an operation without maps, which another layer then stands in for."""
+    wanted, network = session.get("layer"), bench.classifier.network
+    if wanted is None:
+        return
+    try:
+        found = network[wanted]
+    except cc.InvalidLayer:
+        return  # the strip of layers says so
+    if found.name != shown.name and not found.has_maps:
+        shape = " × ".join(map(str, found.output_shape))
+        st.info(
+            f"{plain(found.name)} has no maps: its output is {shape} numbers without a place in the picture. Shown "
+            f"instead: {plain(shown.name)}.",
+            icon=":material/layers:",
+        )
+
+
 def layers(bench: Bench, asked: Asked) -> None:
     """The strip through all layers, and the comparison of two."""
     st.subheader("Layers made plain", anchor=False, divider="gray")
@@ -102,8 +122,9 @@ def layers(bench: Bench, asked: Asked) -> None:
     shown = _through(bench, asked.layer)
     here = bench.classifier.network[asked.layer]
     other = _other(bench, here)
-    with st.spinner(f"Reading the class at {len(shown)} layers", show_time=False):
-        maps = {op.name: _map(bench, asked, method, op.name) for op in (*shown, other)}
+    maps = _read(bench, asked, method, tuple(dict.fromkeys(op.name for op in (*shown, other))))
+    if maps is None:
+        return
     layer_maps(
         [Depth(op, maps[op.name], "A" if op is here else "B" if op is other else "") for op in shown],
         asked.layer,
@@ -115,15 +136,32 @@ def layers(bench: Bench, asked: Asked) -> None:
     _why(bench, asked, here, other, maps, known[method].title)
 
 
-def _map(bench: Bench, asked: Asked, method: str, layer: str) -> cc.SaliencyMap:
-    return cached.explain(
-        bench.classifier,
-        bench.model_input,
-        method=method,
-        target=asked.target,
-        score=asked.score,
-        rectify=False,
-        layer=layer,
+def _read(bench: Bench, asked: Asked, method: str, names: tuple[str, ...]) -> dict[str, cc.SaliencyMap] | None:
+    """The maps at these layers, by name; in a large network a job makes them, and None stands for "not yet"."""
+    same: dict[str, Any] = {"method": method, "target": asked.target, "score": asked.score, "rectify": False}
+    if len(names) * bench.classifier.network.macs <= AT_ONCE:
+        with st.spinner(f"Reading the class at {len(names)} layers", show_time=False):
+            return {name: cached.explain(bench.classifier, bench.model_input, layer=name, **same) for name in names}
+    trace = bench.trace
+
+    def work(on_progress: jobs.Progress, should_stop: jobs.ShouldStop) -> dict[str, cc.SaliencyMap] | None:
+        made: dict[str, cc.SaliencyMap] = {}
+        for name in names:
+            if should_stop():
+                return None
+            made[name] = cc.explain(bench.classifier, bench.model_input, trace=trace, layer=name, **same)
+            on_progress(len(made), len(names))
+        return made
+
+    return jobs.run(
+        "saliency_layers",
+        (bench.classifier.key, bench.model_input.digest, str(asked.target), asked.score, method, *names),
+        work,
+        lambda made: sum(one.values.nbytes + 2048 for one in made.values()),
+        button=f"Read the class at {len(names)} layers",
+        label=f"Reading the class at {len(names)} layers",
+        unit="layers",
+        at_once=True,
     )
 
 

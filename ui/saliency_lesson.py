@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 import cnn_core as cc
-from ui import cached, saliency_layers, saliency_methods, saliency_trials, session, widgets
+from ui import cached, saliency_layers, saliency_methods, saliency_options, saliency_trials, session, widgets
 from ui.instruments.place import Guess
-from ui.instruments.saliency import Tile, wall
+from ui.instruments.saliency import wall
 from ui.saliency_methods import Asked
 from ui.saliency_squares import answer
 from ui.text import plain
@@ -31,21 +33,19 @@ def laboratory(bench: Bench) -> None:
     guesses: dict[str, Guess] = st.session_state.setdefault(GUESSES, {})
     guess = guesses.get(subject)
     target = widgets.class_picker(bench)
-    choices, view, strip, below = st.container(), st.container(), st.container(), st.container()
+    # Each part has its place before and after the guess, so that the browser keeps the picture where it is.
+    choices, view, waiting, told, strip, squares, below = (st.container() for _ in range(7))
     with strip:
         layer = _layer(bench) if guess is None else widgets.layer_picker(bench, key="saliency")
+        saliency_layers.say_where(bench, layer)
     with choices:
-        asked = _asked(bench, target, layer)
         current = saliency_methods.chosen()
+        asked = _asked(bench, target, layer, current)
         saliency_methods.chips(bench, current, asked)
     label = _label(bench, asked)
     tiles, refused = saliency_methods.compute(bench, current, asked) if guess is not None else ([], {})
     with view:
-        if guess is None:
-            question = f"Where did the network look for “{label}”? Click that place in the picture."
-        else:
-            question = ""
-            saliency_methods.dear(bench, current, asked)
+        question = f"Where did the network look for “{label}”? Click that place in the picture."
         reference = tiles[0].map if tiles else _reference(bench, asked)
         wall(
             tiles,
@@ -53,7 +53,7 @@ def laboratory(bench: Bench) -> None:
             subject=subject,
             target=reference,
             origin=f"{bench.picture.name or 'the picture'}, {bench.classifier.card.title}",
-            question=question,
+            question=question if guess is None else "",
             guess=guess,
             waiting=guess is None,
             placement=_placement(),
@@ -62,26 +62,31 @@ def laboratory(bench: Bench) -> None:
         )
     if guess is None:
         return
+    with waiting:
+        saliency_methods.dear(bench, current, asked)
+    with told:
+        _refusals(refused)
+        if guess.position is not None and tiles:
+            with squares:
+                cards = st.container()
+            answer(bench, asked, tiles, guess.position, cards)
+        st.button(
+            "Guess again",
+            on_click=lambda: st.session_state[GUESSES].pop(subject, None),
+            type="tertiary",
+            icon=":material/undo:",
+            key="cl_saliency_again",
+        )
     with below:
-        _below(bench, asked, tiles, refused, guess, subject)
         saliency_methods.method_cards(tiles, refused, current)
     saliency_trials.trials(bench, asked, tiles)
     saliency_layers.layers(bench, asked)
 
 
-def _below(bench: Bench, asked: Asked, tiles: list[Tile], refused: dict[str, str], guess: Guess, subject: str) -> None:
+def _refusals(refused: dict[str, str]) -> None:
     known = saliency_methods.cards()
     for key, sentence in refused.items():
         st.info(f"**{known[key].title}** has no map here. {plain(sentence)}", icon=":material/info:")
-    if guess.position is not None and tiles:
-        answer(bench, asked, tiles, guess.position)
-    st.button(
-        "Guess again",
-        on_click=lambda: st.session_state[GUESSES].pop(subject, None),
-        type="tertiary",
-        icon=":material/undo:",
-        key="cl_saliency_again",
-    )
 
 
 def _layer(bench: Bench) -> cc.Operation:
@@ -98,8 +103,9 @@ def _layer(bench: Bench) -> cc.Operation:
     return found if found in network.map_layers() else default
 
 
-def _asked(bench: Bench, target: int, layer: cc.Operation) -> Asked:
-    """Class, rival and score; the fused layers of the address."""
+def _asked(bench: Bench, target: int, layer: cc.Operation, current: Sequence[str]) -> Asked:
+    """Class, rival and score; the fused layers and the methods' own options of the address."""
+    known = saliency_methods.cards()
     rival = widgets.wanted_rival(bench, target)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         widgets.rival_picker(bench, target, rival, key="cl_sal_rival")
@@ -114,7 +120,10 @@ def _asked(bench: Bench, target: int, layer: cc.Operation) -> Asked:
             label_visibility="collapsed",
         )
         fuse, fusion = saliency_layers.fusion_picker(bench, layer)
-    return Asked(target if rival is None else (target, rival), session.get("score"), layer.name, fuse, fusion)
+        settings = saliency_options.settings(known)
+        saliency_options.controls(known, current, settings)
+    both = target if rival is None else (target, rival)
+    return Asked(both, session.get("score"), layer.name, fuse, fusion, settings)
 
 
 def _label(bench: Bench, asked: Asked) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import streamlit as st
 
 import cnn_core as cc
-from ui import cached, jobs, session
+from ui import cached, jobs, saliency_options, session
 from ui.instruments.saliency import Tile, file_name
 from ui.text import plain
 from ui.widgets import Bench
@@ -47,16 +47,28 @@ _UNITS: Final = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What all maps of the page have in common: what they explain, and where they are read."""
+    """What all maps of the page have in common: what they explain, and where they are read; and what each method was
+    told beside that (`settings`)."""
 
     target: int | tuple[int, int]
     score: str
     layer: str
     fuse: tuple[str, ...] = ()
     fusion: str = "mean"
+    settings: saliency_options.Settings = field(default_factory=dict, hash=False)
 
     def options(self, card: cc.MethodCard) -> dict[str, Any]:
         """The arguments of `cc.explain` for one method; raw maps, both signs."""
+        return self.request(card) | dict(self.settings.get(card.key, {}))
+
+    def checked(self, card: cc.MethodCard) -> dict[str, Any]:
+        """The same for `cc.sanity_check` and `cc.stability`, which have steps and seeds of their own."""
+        own = dict(self.settings.get(card.key, {}))
+        batch = {"batch_size": own.pop("batch_size")} if "batch_size" in own else {}
+        return self.request(card) | batch | {"method_options": own}
+
+    def request(self, card: cc.MethodCard) -> dict[str, Any]:
+        """What holds for all methods: target, score, layers; raw maps, both signs."""
         found: dict[str, Any] = {
             "method": card.key,
             "target": self.target,
@@ -140,9 +152,12 @@ def unit(made: cc.SaliencyMap) -> str:
     return _UNITS.get(made.method, "{u}").format(u=_U[made.target.score])
 
 
-def tile(made: cc.SaliencyMap) -> Tile:
+def tile(made: cc.SaliencyMap, asked: Asked | None = None) -> Tile:
     """A map as the wall shows it."""
-    return Tile(f"{made.method}:{made.layer}:{made.target.score}", cards()[made.method].title, unit(made), made)
+    card = cards()[made.method]
+    chosen = {} if asked is None else asked.settings.get(card.key, {})
+    key = f"{made.method}:{made.layer}:{made.target.score}"
+    return Tile(key, card.title, unit(made), made, saliency_options.in_words(card, chosen))
 
 
 def compute(bench: Bench, current: Sequence[str], asked: Asked) -> tuple[list[Tile], dict[str, str]]:
@@ -161,7 +176,7 @@ def compute(bench: Bench, current: Sequence[str], asked: Asked) -> tuple[list[Ti
             refused[key] = str(error)
             continue
         if made is not None:
-            tiles.append(tile(made))
+            tiles.append(tile(made, asked))
     return tiles, refused
 
 
@@ -173,7 +188,8 @@ def dear(bench: Bench, current: Sequence[str], asked: Asked) -> None:
         if is_cheap(bench, card, asked) or jobs.result(_kind(key), _slot(bench, card, asked)) is not None:
             continue
         with st.container(horizontal=True, vertical_alignment="center", gap="medium", key=f"cl_sal_dear_{key}"):
-            st.markdown(f"**{card.title}** · {card.cost}", width="content")
+            told = saliency_options.in_words(card, asked.settings.get(card.key, {}))
+            st.markdown(f"**{card.title}** · {card.cost}{f' · set: {told}' if told else ''}", width="content")
             jobs.run(
                 _kind(key),
                 _slot(bench, card, asked),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.covering import Covered, cover, square_at
 from cnn_core.marked_squares import MarkedSquare, mark_of_square
@@ -35,8 +36,11 @@ def covered_squares(
     )
 
 
-def answer(bench: Bench, asked: Asked, tiles: list[Tile], position: tuple[float, float]) -> None:
-    """Compare the click with each map, and with what greying a square there, or at each map's choice, really does."""
+def answer(
+    bench: Bench, asked: Asked, tiles: list[Tile], position: tuple[float, float], pictures: DeltaGenerator
+) -> None:
+    """Compare the click with each map, and with what greying a square there, or at each map's choice, really does;
+    the greyed pictures go into `pictures`."""
     side = square_side(bench)
     speaking = [tile for tile in tiles if not judged(tile.map)[0]]
     if not speaking:
@@ -66,7 +70,7 @@ def answer(bench: Bench, asked: Asked, tiles: list[Tile], position: tuple[float,
         + ", ".join(f"{tile.title} {100 * mark.percentile:.0f} %" for tile, mark in zip(speaking, marks, strict=True))
         + "."
     )
-    with st.expander("Your square, and the square that each map likes best, greyed one at a time", expanded=True):
+    with pictures.expander("Your square, and the square that each map likes best, greyed one at a time", expanded=True):
         comparison(
             covered_cards(
                 bench.model_input,

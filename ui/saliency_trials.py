@@ -63,8 +63,27 @@ def trials(bench: Bench, asked: Asked, tiles: Sequence[Tile]) -> None:
             _agreement(bench, tiles)
 
 
-def _limits(can: str, cannot: str) -> None:
-    st.caption(f"**Can show:** {can} **Cannot show:** {cannot}")
+def _limits(can: str, cannot: str, weakness: str) -> None:
+    st.caption(f"**Can show:** {can}  \n**Cannot show:** {cannot}  \n**Known weakness:** {weakness}")
+
+
+def _files(found: Any, name: str, key: str) -> None:
+    """What an experiment found, to keep: its chart and its numbers."""
+    with st.container(horizontal=True, gap="small"):
+        for label, data, ending, mime in (
+            ("Chart (PNG)", found.to_png, "png", "image/png"),
+            ("All numbers (.npz)", found.to_npz, "npz", "application/octet-stream"),
+        ):
+            st.download_button(
+                label,
+                data=data,
+                file_name=f"{name}.{ending}",
+                mime=mime,
+                on_click="ignore",
+                key=f"{key}_{ending}",
+                type="tertiary",
+                icon=":material/download:",
+            )
 
 
 def _fill(key: str) -> str:
@@ -77,7 +96,16 @@ def _fill(key: str) -> str:
 def _subject(bench: Bench, tile: Tile) -> tuple[str, ...]:
     made = tile.map
     joined = str(made.details.get("fusion", ""))
-    return (bench.classifier.key, bench.model_input.digest, made.method, made.layer or "", joined, str(made.target))
+    told = tile.settings
+    return (
+        bench.classifier.key,
+        bench.model_input.digest,
+        made.method,
+        made.layer or "",
+        joined,
+        str(made.target),
+        told,
+    )
 
 
 def _stoppable(make: Callable[[jobs.Progress, jobs.ShouldStop], T]) -> Callable[[Any, Any], T | None]:
@@ -95,8 +123,9 @@ def _stoppable(make: Callable[[jobs.Progress, jobs.ShouldStop], T]) -> Callable[
 def _removal(bench: Bench, speaking: Sequence[Tile], tile: Tile) -> None:
     _limits(
         "whether the network needs what a map marks more than equal areas elsewhere, and more than strong edges.",
-        "what the network would do without it: a picture with a hole is unlike any that it was trained on, so another "
-        "fill may say otherwise.",
+        "that each part of the marked area matters, or that nothing outside it does: all of it goes at once.",
+        "a picture with a hole is unlike any that the network was trained on (Hooker et al. 2019), so another fill may "
+        "say otherwise.",
     )
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         percent = st.slider("Area to remove", 2, 50, 10, format="%d %%", key="cl_sal_fraction", width=260)
@@ -131,6 +160,7 @@ def _removal(bench: Bench, speaking: Sequence[Tile], tile: Tile) -> None:
     removal_chart(pairs, tile.title, key="cl_sal_removal")
     result = dict(pairs)[tile.title]
     _verdict(result.verdict == "supported", f"{tile.title}: {result.verdict}.", result.sentence)
+    _files(result, f"removal_{result.fill}_{tile.map.method}", "cl_sal_removal_file")
     with st.expander(f"The pictures that the network was shown for {tile.title}"):
         comparison(
             trial_cards(result),
@@ -148,10 +178,10 @@ def _verdict(good: bool, head: str, sentence: str) -> None:
 
 def _curves(bench: Bench, speaking: Sequence[Tile], tile: Tile) -> None:
     _limits(
-        "in which order the network loses, or finds, its answer: a map's order against its own shape moved at random "
-        "and against edges.",
-        "which of two maps is right: such curves favour coarse, blurry maps (arXiv 2304.13836), so compare maps of "
-        "like coarseness, and try another fill.",
+        "whether a map's order of pixels loses, or finds, the answer sooner than its shape moved at random, and than "
+        "edges.",
+        "which of two maps is right, where one is coarser than the other.",
+        "such curves favour blurry maps (arXiv 2304.13836): compare maps of like coarseness, and try another fill.",
     )
     fill = _fill("cl_sal_curve_fill")
 
@@ -186,16 +216,18 @@ def _curves(bench: Bench, speaking: Sequence[Tile], tile: Tile) -> None:
     results = [(one.title, jobs.result("saliency_curves", key(one))) for one in speaking]
     curves_chart([(name, one) for name, one in results if one is not None], tile.title, key="cl_sal_curves")
     _verdict(found.verdict == "supported", f"{tile.title}:", found.sentence)
+    _files(found, f"deletion_insertion_{found.fill}_{tile.map.method}", "cl_sal_curves_file")
 
 
 def _sanity(bench: Bench, asked: Asked, tile: Tile) -> None:
     _limits(
         "whether a map depends on what the network learned: with random weights it should become another map.",
-        "whether the map is right; and a likeness that stays can come from the picture, where one object is all there "
-        "is to mark (Adebayo et al. 2018).",
+        "whether the map is right: a map can depend on the weights and still mislead.",
+        "a likeness that stays can come from the picture, where one object is all there is to mark, and from what "
+        "randomised layers still pass on (Binder et al., arXiv 2211.12486).",
     )
     card = saliency_methods.cards()[tile.map.method]
-    options = _for_library(asked, card)
+    options = asked.checked(card)
     st.caption(
         f"{card.title} again after each of {_CHECKS} steps, on a copy of the network whose weights become random from "
         f"the logits down. {'This method takes ' + card.cost + ', each time.' if card.is_dear else ''}"
@@ -224,12 +256,14 @@ def _sanity(bench: Bench, asked: Asked, tile: Tile) -> None:
     sanity_chart(found, key="cl_sal_sanity")
     edges = f" Its rank correlation with the picture's edges is {found.edges:.2f}.".replace("-", "−")
     _verdict(found.depends_on_weights, f"{tile.title}:", found.sentence + (edges if found.edges == found.edges else ""))
+    _files(found, f"sanity_check_{tile.map.method}", "cl_sal_sanity_file")
 
 
 def _noise(bench: Bench, asked: Asked, tile: Tile) -> None:
     _limits(
         "whether a map stays when the picture changes less than an eye can see, and the answer hardly does.",
         "whether it is true: a map may be steady and wrong, and an edge detector is the steadiest of all.",
+        "random noise is a mild test; noise made on purpose moves many maps (Ghorbani et al., arXiv 1710.10547).",
     )
     card = saliency_methods.cards()[tile.map.method]
     noise = st.segmented_control(
@@ -240,7 +274,7 @@ def _noise(bench: Bench, asked: Asked, tile: Tile) -> None:
         format_func=_NOISES.__getitem__,
         key="cl_sal_noise",
     )
-    options = _for_library(asked, card)
+    options = asked.checked(card)
     found = jobs.run(
         "saliency_noise",
         (*_subject(bench, tile), str(options), noise),
@@ -264,17 +298,15 @@ def _noise(bench: Bench, asked: Asked, tile: Tile) -> None:
         return
     stability_chart(found, key="cl_sal_stability")
     st.markdown(f"**{tile.title}.** {plain(found.sentence)}")
-
-
-def _for_library(asked: Asked, card: cc.MethodCard) -> dict[str, Any]:
-    """The options of a map as `sanity_check` and `stability` take them; they fuse several layers by the mean."""
-    return {name: value for name, value in asked.options(card).items() if name != "fusion"}
+    _files(found, f"noise_{found.noise:g}_{tile.map.method}", "cl_sal_noise_file")
 
 
 def _agreement(bench: Bench, tiles: Sequence[Tile]) -> None:
     _limits(
         "which methods say the same of this picture, and that where two disagree at least one of them misleads.",
-        "which one is right: methods that share an idea err together, and all of them may show the edges.",
+        "which one is right.",
+        "methods that share an idea err together, and all may show the edges; a rank correlation weighs the many cells "
+        "that hardly matter like the few that do.",
     )
     if len(tiles) < 2:
         st.info("Choose at least two methods: agreement is between maps.", icon=":material/info:")
@@ -291,3 +323,4 @@ def _agreement(bench: Bench, tiles: Sequence[Tile]) -> None:
         f"Both signs, averaged over a grid of {found.grid[0]} × {found.grid[1]} blocks, each map at its receptive "
         "fields' centres. Maps of sizes only (gradient, guided) cannot say “against”."
     )
+    _files(found, "agreement", "cl_sal_agreement_file")

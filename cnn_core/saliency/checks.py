@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -125,6 +125,7 @@ def sanity_check(
     batch_size: int | None = None,
     on_progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
+    method_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> SanityCheck:
     """Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018: cascading randomisation.
@@ -133,13 +134,14 @@ def sanity_check(
     where it has fewer): convolutions and linear layers by normal numbers of variance 2 / fan-in (1 / fan-in for
     linear), their biases by 0, normalisations by what they start from, all drawn with `seed`. The class that is
     explained stays the one of the original map. The shared model is not touched. rectify: False compares both signs.
-    layer, fusion: several layers are fused as in `explain`.
+    layer, fusion: several layers are fused as in `explain`. options, method_options: the method's own; those that share
+    a name with an argument here (the steps of integrated gradients) go into method_options.
 
     Raises what `explain` raises, InvalidOption for steps below 1, and Stopped.
     """
     if not 1 <= steps <= 1000:
         raise InvalidOption(f"steps must lie between 1 and 1000, and is {steps}.")
-    asked = Request(method, layer, score, rectify, fusion, batch_size, options)
+    asked = Request(method, layer, score, rectify, fusion, batch_size, {**options, **(method_options or {})})
     asked.check(classifier, [target])
     work = Work(on_progress, should_stop)
     groups = _groups(classifier.network, steps)
@@ -280,6 +282,7 @@ def stability(
     batch_size: int | None = None,
     on_progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
+    method_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Stability:
     """The maps of noisy copies of a picture, compared with its own, always for the same class.
@@ -292,7 +295,7 @@ def stability(
     wanted = tuple(int(seed) for seed in seeds)
     if not 0 <= noise <= 255 or not wanted:
         raise InvalidOption(f"noise must lie between 0 and 255 (it is {noise!r}), and at least one seed is needed.")
-    asked = Request(method, layer, score, rectify, fusion, batch_size, options)
+    asked = Request(method, layer, score, rectify, fusion, batch_size, {**options, **(method_options or {})})
     work = Work(on_progress, should_stop)
     (original,) = explain_rows(classifier, [model_input], [target], asked, work=work.part(0, len(wanted) + 1))
     maps: list[SaliencyMap] = []

@@ -39,6 +39,27 @@ class Option:
         else:
             self._check_one(value)
 
+    def read(self, text: str) -> Any:
+        """The value that a text means ("32", "32x16" for a pair, "true"), checked. Raises InvalidOption."""
+        value: Any = text
+        if isinstance(self.default, bool):
+            value = {"true": True, "false": False}.get(text.lower(), text)
+        elif not self.choices:
+            try:
+                numbers = [int(part) if self.is_whole else float(part) for part in text.split("x")]
+            except ValueError:
+                raise InvalidOption(f"{self.name} must be {self.limits}, and is {text!r}.") from None
+            value = numbers[0] if len(numbers) == 1 else tuple(numbers)
+        self.check(value)
+        return value
+
+    @staticmethod
+    def written(value: Any) -> str:
+        """A value as `read` reads it."""
+        if isinstance(value, tuple | list):
+            return "x".join(map(str, value))
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
     @property
     def limits(self) -> str:
         """What may be given, in words: "a whole number from 1 to 512"."""

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 BATCH_SIZE: Final = 8
 """Pictures in one forward pass where the caller names no number: at 224 x 224 up to 0.3 GB in the largest networks."""
 
+BATCH_OPTION: Final = Option(
+    "batch_size",
+    BATCH_SIZE,
+    "Pictures in one forward pass: more take more memory, and the map is the same.",
+    low=1,
+    high=64,
+)
+"""What `explain` takes beside the own options of every method whose card says `is_dear`."""
+
 
 @dataclass(frozen=True)
 class MethodCard:

@@ -87,7 +87,8 @@ class Trial:
         """The pictures side by side, each with its logit and probability; of the random ones the first."""
         named = [
             ("whole picture", self.before), ("without the marked area", self.marked),
-            (f"an equal area elsewhere (1 of {len(self.random)})", self.random[0]), ("without strong edges", self.edges),
+            (f"without an equal area (1 of {len(self.random)})", self.random[0]),
+            ("without strong edges", self.edges),
             ("the marked area alone", self.rest),
         ]  # fmt: skip
         chart = picture_row(

@@ -18,12 +18,14 @@ from ui.instruments.place import Guess, take_guess
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """One map of the wall. key: tells its kept scale apart; title: over it; unit: of its numbers, in words."""
+    """One map of the wall. key: tells its kept scale apart; title: over it; unit: of its numbers, in words; settings:
+    of the method's own options those that are not the declared ones, in words."""
 
     key: str
     title: str
     unit: str
     map: cc.SaliencyMap
+    settings: str = ""
 
 
 def wall(
@@ -51,6 +53,7 @@ def wall(
     shown = () if waiting else tiles
     meta = {
         "part": "wall",
+        "name": key,
         "subject": subject,
         "waiting": waiting,
         "question": question,
@@ -167,4 +170,6 @@ def _tile(tile: Tile) -> dict[str, object]:
         "empty": {"both": made.is_empty, "positive": empty},
         "note": {"both": made.note, "positive": note},
         "file": file_name(made),
+        "remark": made.remark,
+        "settings": tile.settings,
     }

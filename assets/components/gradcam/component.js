@@ -52,8 +52,8 @@ function stage(root, S, send) {
   const size = [rgb.shape[0], rgb.shape[1]];
   const [H, W] = size;
   const { place } = meta;
-  find(".gc-stage").hidden = false;
-  root.querySelector(".gc-strip")?.remove();
+  // The parts stay in their template until this is known to be the map: the strip is the same component.
+  if (!find(".gc-stage")) root.append(find(".gc-stage-parts").content.cloneNode(true));
   const [seen, map] = [find(".gc-seen canvas"), find(".gc-map canvas")];
   root.dataset.waiting = meta.waiting ? "yes" : "no";
   if (S.subject !== meta.subject) Object.assign(S, { subject: meta.subject, hover: null, pin: null, aim: null });
@@ -305,9 +305,8 @@ function csv(meta, data, h, w) {
 function strip(root, S, send) {
   const { meta, rgb } = S.payload;
   const size = [rgb.shape[0], rgb.shape[1]];
-  const holder = root.querySelector(".gc-strip");
-  root.querySelector(".gc-stage")?.remove();
-  holder.hidden = false;
+  const holder = root.querySelector(".gc-strip") || root.appendChild(make("div", "gc-strip"));
+  holder.setAttribute("role", "group");
   holder.setAttribute("aria-label", "The same class at several depths");
   // A dark grey picture beneath: fine maps of early layers are a few bright dots, which colours would swallow.
   const dim = rgb.data.map((_, i) => {

@@ -7,6 +7,7 @@ function wall(root, S, send) {
   const [H, W] = size;
   if (S.subject !== meta.subject) Object.assign(S, { subject: meta.subject, hover: null, pin: null, aim: null });
   if (S.opened !== meta.opened) Object.assign(S, { opened: meta.opened, place: meta.place, slide: meta.place === "naive" ? 1 : 0 });
+  root.dataset.name = meta.name;
   root.dataset.waiting = meta.waiting ? "yes" : "no";
   root.replaceChildren();
   const plain = canvasOf(mixed(rgb.data, size, null, 0, false, 0, S.theme.mode));
@@ -94,6 +95,7 @@ function wall(root, S, send) {
       const slid = S.place === "naive" && (down || right)
         ? `, drawn ${number(Math.abs(down), 3)} px too far ${down > 0 ? "down" : "up"} and ${number(Math.abs(right), 3)} too far ${right > 0 ? "right" : "left"}` : "";
       tile.caption.replaceChildren(`${tile.unit}; ${words}`, make("br"), `${tile.layer}, ${tile.map.shape[0]} × ${tile.map.shape[1]} ${tile.cells}${slid}`);
+      for (const line of [tile.settings && `Set: ${tile.settings}`, tile.remark]) if (line) tile.caption.append(make("br"), proper(line));
       tile.caption.dataset.slid = slid ? "yes" : "no";
     });
     scaleNote.textContent = S.scale === "shared"
