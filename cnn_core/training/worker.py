@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -182,9 +181,3 @@ def _before_the_first_step(plan: Plan) -> TrainingRun:
         weights={name: tensor.detach().clone() for name, tensor in module.state_dict().items()},
         optimiser=Optimiser(plan.recipe, list(module.parameters())).state,
     )
-
-
-if __name__ == "__main__":
-    from .worker_child import main
-
-    sys.exit(main())

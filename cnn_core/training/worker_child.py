@@ -105,3 +105,7 @@ def _train(task: dict[str, Any], stop: threading.Event, out: IO[str]) -> None:
 
 def _say(out: IO[str], message: dict[str, Any]) -> None:
     print(json.dumps(message, allow_nan=False), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

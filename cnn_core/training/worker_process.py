@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 from ..errors import ConvLensError
 
 _ROOT: Final = Path(__file__).resolve().parent.parent.parent
-_MODULE: Final = "cnn_core.training.worker"
+_MODULE: Final = "cnn_core.training.worker_child"
 _LOOK: Final = 0.05  # seconds between two looks at whether the run is to be stopped
 _ENDED: Final = None
 
