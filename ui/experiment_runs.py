@@ -90,11 +90,19 @@ def _one(
         told.append(step)
         tell(measuring=step.number == step.of)
 
-    common: dict[str, Any] = {"on_step": on_step, "on_queue": tell, "should_stop": job.stop.is_set}
-    if earlier is not None:
-        run = worker.resume(earlier, **common)
-    else:
-        run = worker.train(experiment.key, seed=live.seed, arm=live.arm.key, **common, **dict(live.settings))
+    common: dict[str, Any] = {
+        "on_step": on_step,
+        "on_queue": tell,
+        "should_stop": job.stop.is_set,
+        "dropped": lambda: job.left,
+    }
+    try:
+        if earlier is not None:
+            run = worker.resume(earlier, **common)
+        else:
+            run = worker.train(experiment.key, seed=live.seed, arm=live.arm.key, **common, **dict(live.settings))
+    except worker.Dropped:
+        return None
     if not run.steps:
         return None
     return record_of(experiment, run, live.settings, networks.add(run))
