@@ -58,7 +58,8 @@ def drop_answer() -> tuple[str, str]:
     year, part = ilsvrc.largest_drop(), ilsvrc.largest_drop(relative=True)
     return str(year), (
         f"In {year} it fell by {100 * drops[year][0]:.1f} points, {100 * drops[year][1]:.0f} % of the errors. "
-        f"Counted as a share of what was left, the largest step is {part}: {100 * drops[part][1]:.0f} % of the errors gone."
+        f"Counted as a share of what was left, the largest step is {part}: {100 * drops[part][1]:.0f} % of the errors "
+        "gone."
     )
 
 
@@ -91,10 +92,10 @@ def _person() -> None:
     with st.expander("What the human line means", icon=":material/person:"):
         st.markdown(
             f"One person, {first.name}, practised on {first.n_practice:,} pictures and then named "
-            f"{first.n_pictures:,}: **{100 * first.error:.1f} %** top-5 error. With so many pictures the 95 % interval is {100 * low:.1f} to "
-            f"{100 * high:.1f} % (Wilson), the pale band. A second person, who practised on {second.n_practice}, "
-            f"had **{100 * second.error:.1f} %** on {second.n_pictures}. So it is not what people can do, but what one "
-            "trained person did, among a thousand classes with over a hundred kinds of dogs."
+            f"{first.n_pictures:,}: **{100 * first.error:.1f} %** top-5 error. With so many pictures the 95 % interval "
+            f"is {100 * low:.1f} to {100 * high:.1f} % (Wilson), the pale band. A second person, who practised on "
+            f"{second.n_practice}, had **{100 * second.error:.1f} %** on {second.n_pictures}. So it is not what people "
+            "can do, but what one trained person did, among a thousand classes with over a hundred kinds of dogs."
         )
         if below is not None:
             st.markdown(

@@ -65,11 +65,11 @@ def digits() -> int:
 
 @cache
 def _examples() -> tuple[Option, ...]:
-    """The first two test digits of each class."""
+    """The first test digit of each class."""
     from cnn_core.training.data import load_data_set
 
     _, test = load_data_set("digits")
-    return tuple(_option(int(i)) for label in range(10) for i in np.flatnonzero(test.labels == label)[:2])
+    return tuple(_option(int(i)) for label in range(10) for i in np.flatnonzero(test.labels == label)[:1])
 
 
 @cache

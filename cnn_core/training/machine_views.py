@@ -45,7 +45,7 @@ class Inside:
     """(16, H, W): the CNN's first maps of the picture, after ReLU."""
 
 
-def look_inside(hog: Machine, mlp: Machine, cnn: Machine, picture: NDArray[np.uint8], *, n_units: int = 12) -> Inside:
+def look_inside(hog: Machine, mlp: Machine, cnn: Machine, picture: NDArray[np.uint8], *, n_units: int = 24) -> Inside:
     """Open three machines of one kind of data on a picture uint8 (H, W), as a person sees it.
 
     Raises InvalidOption for machines of which some learned from shuffled pixels and some did not.

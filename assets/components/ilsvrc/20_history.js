@@ -1,5 +1,13 @@
 // Top-5 error by year: a dot for each entry, the winners joined, and the line of one trained person.
 
+/** Where an entry's name stands beside its dot, so that none lies on another: [right, down, anchor]. */
+function labelPlace(entry, narrow) {
+  if (!entry.winner) return [12, 4, "start"];
+  if (narrow) return entry.year >= 2014 ? [0, 24, "middle"] : [9, -9, "start"];
+  if (entry.year === 2014) return [-8, 22, "end"];
+  return entry.year >= 2016 ? [10, 24, "end"] : [10, -11, "start"];
+}
+
 function history(root, S, send) {
   const { meta } = S.payload;
   const entries = meta.entries;
@@ -38,19 +46,19 @@ function history(root, S, send) {
     for (let year = first; year <= last; year++) svg(chart, "text", { x: x(year), y: height - bottom + 20, "text-anchor": "middle" }, narrow ? `’${year % 100}` : year);
     svg(chart, "text", { x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle" }, "year of the challenge");
 
-    const person = meta.person;
-    svg(chart, "rect", { x: left, width: width - left - right, y: y(person.high), height: y(person.low) - y(person.high), fill: S.theme.kernel, opacity: 0.13 });
-    svg(chart, "line", { x1: left, x2: width - right, y1: y(person.error), y2: y(person.error), stroke: S.theme.kernel, "stroke-width": 2, "stroke-dasharray": "7 4" });
-    svg(chart, "text", { x: left + 6, y: y(person.error) - 7 - (y(person.low) - y(person.high)) / 2, class: "il-person" }, narrow ? `one trained person, ${percent(person.error)}` : `one trained person, ${percent(person.error)} (n = ${count(person.n)} pictures)`);
-
     const winners = entries.filter((entry) => entry.winner && entry.error !== null);
-    if (!meta.waiting) svg(chart, "polyline", { points: winners.map((entry) => `${x(entry.year)},${y(entry.error)}`).join(" "), fill: "none", stroke: S.theme.output, "stroke-width": 2, opacity: 0.55 });
-    else {
+    if (meta.waiting) {
       for (const entry of entries.filter((one) => one.error === null)) {
         svg(chart, "rect", { x: x(entry.year) - 15, y: top, width: 30, height: height - top - bottom, fill: S.theme.panel, rx: 6 });
         svg(chart, "text", { x: x(entry.year), y: (height - bottom + top) / 2 + 6, "text-anchor": "middle", class: "il-unknown" }, "?");
       }
     }
+    const person = meta.person;
+    svg(chart, "rect", { x: left, width: width - left - right, y: y(person.high), height: y(person.low) - y(person.high), fill: S.theme.kernel, opacity: 0.13 });
+    svg(chart, "line", { x1: left, x2: width - right, y1: y(person.error), y2: y(person.error), stroke: S.theme.kernel, "stroke-width": 2, "stroke-dasharray": "7 4" });
+    svg(chart, "text", { x: left + 6, y: y(person.error) - 7 - (y(person.low) - y(person.high)) / 2, class: "il-person" }, narrow ? `one trained person, ${percent(person.error)}` : `one trained person, ${percent(person.error)} (n = ${count(person.n)} pictures)`);
+
+    if (!meta.waiting) svg(chart, "polyline", { points: winners.map((entry) => `${x(entry.year)},${y(entry.error)}`).join(" "), fill: "none", stroke: S.theme.output, "stroke-width": 2, opacity: 0.55 });
     const marks = entries.map((entry, i) => {
       if (entry.error === null) return null;
       const group = svg(chart, "g", { class: "il-dot" });
@@ -59,11 +67,9 @@ function history(root, S, send) {
       svg(group, "circle", { cx: x(entry.year), cy: y(entry.error), r: 15, fill: "transparent" });
       if (chosen) svg(group, "circle", { cx: x(entry.year), cy: y(entry.error), r: 12, fill: "none", stroke: S.theme.accent, "stroke-width": 2.5 });
       const dot = svg(group, "circle", { cx: x(entry.year), cy: y(entry.error), r: entry.winner ? 7 : 5.5, fill: entry.winner ? S.theme.output : S.theme.page, stroke: S.theme.output, "stroke-width": 2 });
-      const above = !entry.winner || entry.year === 2010;
-      const end = entry.year >= 2016;
-      const label = narrow ? entry.short : entry.short;
       if (!narrow || entry.winner) {
-        svg(group, "text", { x: x(entry.year) + (entry.winner ? (end && narrow ? 4 : 10) : 12), y: y(entry.error) + (entry.winner ? (above ? -12 : end ? 24 : -10) : 4), "text-anchor": end ? "end" : "start", class: chosen ? "il-name il-chosen" : "il-name" }, narrow ? percent(entry.error) : `${label}  ${percent(entry.error)}`);
+        const [dx, dy, anchor] = labelPlace(entry, narrow);
+        svg(group, "text", { x: x(entry.year) + dx, y: y(entry.error) + dy, "text-anchor": anchor, class: chosen ? "il-name il-chosen" : "il-name" }, narrow ? percent(entry.error) : `${entry.short} ${percent(entry.error)}`);
       }
       return { dot, i };
     });

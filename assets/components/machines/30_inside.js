@@ -60,13 +60,13 @@ function inside(root, S) {
     const hog = column("HOG", "Designed by people: in each cell of 7 × 7 pixels, how strong the edges are in nine directions. 324 numbers a picture; the SVM sees nothing else.");
     const pair = hog.appendChild(make("div", "mm-pair"));
     const seen = make("canvas");
-    fit(seen, 140, 140).drawImage(greyCanvas(place(slice("seen", set, 0, pixels)), S.theme.mode), 0, 0, 140, 140);
+    fit(seen, 168, 168).drawImage(greyCanvas(place(slice("seen", set, 0, pixels)), S.theme.mode), 0, 0, 168, 168);
     seen.setAttribute("role", "img");
     seen.setAttribute("aria-label", "What it is shown");
     pair.append(seen);
     const strokes = slice("hog", set, 0, pixels);
     const peak = extent(strokes)[1];
-    tile(pair, strokes, SIDE, SIDE, sequential, 0, peak, 140, "HOG's own picture: strokes along the edges of each cell");
+    tile(pair, strokes, SIDE, SIDE, sequential, 0, peak, 168, "HOG's own picture: strokes along the edges of each cell");
     scale(hog, sequential, "0", number(peak, 3), "stroke, own scale");
     if (S.sorted === "yes" && set) hog.append(make("p", "small quiet", "Its strokes cannot be put back: neighbours were compared while they were shuffled."));
 
@@ -76,7 +76,7 @@ function inside(root, S) {
     for (let i = 0; i < meta.units; i++) {
       const values = place(slice("weights", set, i, pixels));
       const unit = meta.order[set][i];
-      const canvas = tile(grid, values, SIDE, SIDE, diverging, -limit, limit, 56, `Unit ${unit[0]}`);
+      const canvas = tile(grid, values, SIDE, SIDE, diverging, -limit, limit, 54, `Unit ${unit[0]}`);
       canvas.dataset.unit = unit[0];
       canvas.tabIndex = 0;
       canvas.onpointerenter = canvas.onfocus = () => { readout.textContent = `MLP, hidden unit ${unit[0]}: it answers ${number(unit[1])} to this digit, and adds ${signed(unit[2])} to the logit of ${meta.says[set].mlp}.`; };
@@ -89,10 +89,10 @@ function inside(root, S) {
     const high = meta.limits[set].maps;
     for (let i = 0; i < 16; i++) {
       const cellOf = kernels.appendChild(make("div", "mm-kernel"));
-      const canvas = tile(cellOf, slice("kernels", set, i, 9), 3, 3, diverging, -top, top, 30, `Kernel ${i}`);
+      const canvas = tile(cellOf, slice("kernels", set, i, 9), 3, 3, diverging, -top, top, 26, `Kernel ${i}`);
       canvas.dataset.kernel = i;
       canvas.tabIndex = 0;
-      tile(cellOf, slice("maps", set, i, pixels), SIDE, SIDE, sequential, 0, high, 56, `Map ${i}`);
+      tile(cellOf, slice("maps", set, i, pixels), SIDE, SIDE, sequential, 0, high, 54, `Map ${i}`);
       const numbers = [...slice("kernels", set, i, 9)];
       canvas.onpointerenter = canvas.onfocus = () => { readout.textContent = `CNN, kernel ${i}: ${[0, 3, 6].map((r) => numbers.slice(r, r + 3).map((v) => number(v, 3)).join("  ")).join("  /  ")}; its map reaches ${number(extent(slice("maps", set, i, pixels))[1])} after ReLU.`; };
     }
