@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -153,11 +153,25 @@ class RandomChannels:
         return float(np.std(self.changes, ddof=1)) if len(self.changes) > 1 else 0.0
 
 
-def report(classifier: Classifier, trace: Trace, changes: Sequence[Change]) -> Report:
-    """Make the changes and write down what they did; raises as `intervene` does."""
+def report(
+    classifier: Classifier,
+    trace: Trace,
+    changes: Sequence[Change],
+    *,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Report:
+    """Make the changes and write down what they did; raises as `intervene` does.
+
+    Three runs of the network, of which the first two are shorter the deeper the changes are. on_progress(done, total)
+    is called before each; what it raises ends the work.
+    """
+    on_progress(0, 3)
     found = intervene(classifier, trace, changes)
     if trace.input is None or found.shown_rgb is None:
         raise InvalidOption("The trace is of a bare tensor: trace a picture.")
+    on_progress(1, 3)
+    layers = change_by_layer(classifier, trace, found)
+    on_progress(2, 3)
     return Report(
         changes=found.changes,
         class_names=classifier.class_names,
@@ -168,7 +182,7 @@ def report(classifier: Classifier, trace: Trace, changes: Sequence[Change]) -> R
         classes=found.classes(),
         shown_before=trace.input.shown_rgb,
         shown_after=found.shown_rgb,
-        layers=change_by_layer(classifier, trace, found),
+        layers=layers,
         same_bits=same_bits(classifier, trace),
     )
 
@@ -250,11 +264,12 @@ def random_channels(
     *,
     draws: int = 5,
     seed: int = 0,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> RandomChannels | None:
     """The same changes, but in each layer as many other channels, drawn without the visitor's, are switched off.
 
     All other changes stay as they are. measured: the logit's change with the visitor's own channels. None where nothing
-    is switched off, or a layer has no equal number of other channels.
+    is switched off, or a layer has no equal number of other channels. on_progress as in `report`, before each draw.
     """
     network = classifier.network
     off: dict[str, set[int]] = {}
@@ -272,7 +287,8 @@ def random_channels(
         return None
     generator = np.random.default_rng(seed)
     found, drawn = [], []
-    for _ in range(draws):
+    for draw in range(draws):
+        on_progress(draw, draws)
         stand_ins = {name: generator.choice(free[name], len(taken), replace=False) for name, taken in off.items()}
         other: list[Change] = [c for c in changes if not isinstance(c, SwitchOff)]
         for name, channels in stand_ins.items():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnn_core.change_text import MAX_CHANGES, from_text, to_json, to_text
 from cnn_core.changes import Change, ChangePicture, EditBias, EditKernel, SwitchOff
-from ui import session
+from ui import intervention_trial, session
 from ui.intervention_stack import MAX_ADDRESS, MAX_HISTORY, Stack
 
 from .test_pages import open_page, texts
@@ -173,3 +176,34 @@ def test_a_bad_link_gets_one_sentence(text: str) -> None:
     assert "[x](" not in said[0], "a visitor's words are never read as Markdown"
     at.run()
     assert not at.error, "said once, not for ever"
+
+
+def test_a_slow_run_shows_how_far_it_is_and_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, may_end = intervention_trial.report, threading.Event()
+
+    def slow(*arguments: Any, on_progress: Any) -> Any:
+        while not may_end.is_set():
+            on_progress(1, 3)  # raises once it was cancelled
+            time.sleep(0.01)
+        return whole(*arguments, on_progress=on_progress)
+
+    monkeypatch.setattr(intervention_trial, "report", slow)
+    monkeypatch.setattr(intervention_trial, "_PATIENCE", 0.02)
+    at = open_page("interventions", changes=to_text((SwitchOff(LAST, (1031,)),)))
+    at.button(key="cl_interventions_skip").click().run()
+    assert not at.exception and "The decision" not in texts(at)
+    at.button(key="cl_wait_stop_intervention").click().run()
+    for _ in range(100):
+        if any("Cancelled. Nothing was changed." in info.value for info in at.info):
+            break
+        time.sleep(0.05)
+        at.run()
+    assert "Channel 1031" in texts(at), "the list of changes stays"
+    may_end.set()
+    at.button(key="cl_wait_again_intervention").click().run()
+    for _ in range(100):
+        if "The decision" in texts(at):
+            break
+        time.sleep(0.05)
+        at.run()
+    assert "The decision" in texts(at) and not at.exception

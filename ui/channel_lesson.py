@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import streamlit as st
 
 import cnn_core as cc
 from cnn_core.channel_trials import ChannelTrials, Lesions
 from cnn_core.filters import pointwise_followers
-from ui import arithmetic, channel_data, feature_lesson, jobs, lesson, pictures, session, shell, widgets
+from ui import arithmetic, channel_data, feature_lesson, lesson, pictures, session, shell, waiting, widgets
 from ui.channel_data import Collected
 from ui.instruments import channel as instruments
-from ui.jobs import Job, Work
 from ui.text import plain
 
 N_PATCHES = 8
@@ -22,7 +19,6 @@ N_LESIONS = 24
 _OPEN = "cl_channel_open"
 _RUN = "cl_channel_lesions"
 _CELL_OF = "cl_channel_cell_of"
-_QUICK = 0.25  # seconds that a page waits for work before it shows a bar
 
 
 def choose(bench: widgets.Bench, layer: cc.Operation) -> int:
@@ -147,40 +143,11 @@ def notes(found: ChannelTrials) -> str:
     )
 
 
-def ensure(slot: str, key: tuple[Any, ...], work: Work, words: str) -> Any | None:
-    """The job's result, or None where it runs, was stopped or failed, which the page says; words: what it counts."""
-    mine = jobs.mine()
-    kept = mine.kept(slot)
-    if kept is not None and kept[0] == key:
-        return kept[1]
-    job = mine.job(slot)
-    if job is None or job.key != key:
-        job = mine.start(slot, key, work)
-        if job.thread is not None:
-            job.thread.join(_QUICK)
-    return outcome(slot, job, lambda: mine.start(slot, key, work), words)
-
-
-def outcome(slot: str, job: Job, again: Any, words: str) -> Any | None:
-    """A finished job's result; otherwise a bar with a button to stop, or why there is no result and a way on."""
-    if job.state == "done":
-        return job.result
-    if job.is_active:
-        jobs.watch(slot, words, key=f"cl_channel_stop_{slot}")
-        return None
-    if job.state == "failed":
-        st.error(plain(job.message), icon=":material/error:")
-    else:
-        st.info("Cancelled. Nothing was changed.", icon=":material/stop_circle:")
-    st.button("Start it again", key=f"cl_channel_again_{slot}", on_click=again, icon=":material/play_arrow:")
-    return None
-
-
 def surveyed(bench: widgets.Bench, layer: cc.Operation) -> Collected | None:
     """Every channel of the layer on the samples and on this session's uploads; draws a bar while it is made."""
     uploads = dict(pictures.uploads())
     key = channel_data.survey_key(bench, layer)
-    found: Collected | None = ensure(
+    found: Collected | None = waiting.ensure(
         "survey", key, lambda job: channel_data.collect(bench, layer, uploads, job), "Pictures looked through"
     )
     return found
@@ -314,7 +281,7 @@ def switched_off(bench: widgets.Bench, layer: cc.Operation, channel: int) -> Non
                 on_click=lambda: st.session_state.update({_RUN: key}),
             )
             return
-        found: Lesions | None = ensure(
+        found: Lesions | None = waiting.ensure(
             "lesions",
             key,
             lambda job: channel_data.lesions(bench, layer, channel, N_LESIONS, seed, job),

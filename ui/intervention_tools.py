@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 import cnn_core as cc
 from cnn_core.changes import Change, ChangePicture, EditBias, EditKernel, SabotagePreprocessing, SwitchOff
+from cnn_core.picture_changes import change_picture, list_picture_kinds
+from cnn_core.preprocessing_trials import list_sabotages, sabotaged
 from ui import cached, session
 from ui.feature_lesson import opening_layer
 from ui.instruments import featuremaps
@@ -165,8 +167,6 @@ def _kernel(bench: Bench, stack: Stack, active: tuple[Change, ...]) -> None:
 
 
 def _picture(bench: Bench, stack: Stack) -> None:
-    from cnn_core.picture_changes import change_picture, list_picture_kinds
-
     rgb = bench.model_input.shown_rgb
 
     def cards() -> tuple[Card, ...]:
@@ -193,8 +193,6 @@ def _picture(bench: Bench, stack: Stack) -> None:
 
 
 def _preprocessing(bench: Bench, stack: Stack) -> None:
-    from cnn_core.preprocessing_trials import list_sabotages, sabotaged
-
     classifier = bench.classifier
 
     def cards() -> tuple[Card, ...]:

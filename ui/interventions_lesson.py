@@ -13,13 +13,9 @@ from cnn_core.change_text import to_json
 from cnn_core.changes import Change, SabotagePreprocessing, SwitchOff
 from cnn_core.intervention_effects import (
     ChannelChanges,
-    Foretold,
-    RandomChannels,
     Report,
     changed_channels,
     foretell,
-    random_channels,
-    report,
     same_bits,
 )
 from cnn_core.interventions import intervene, unfit
@@ -27,14 +23,14 @@ from ui import cached, lesson, session
 from ui.arithmetic import number
 from ui.instruments import interventions as instrument
 from ui.intervention_stack import Stack
-from ui.intervention_tools import workshop
+from ui.intervention_tools import channel_axis, workshop
+from ui.intervention_trial import forecast, key_of, random_control, reported, signed
 from ui.intervention_words import sentence
 from ui.text import plain
 from ui.widgets import Bench, said
 
 VERDICTS = {"rise": "It rises", "fall": "It falls", "stay": "Nothing much"}
 WAYS = {"rise": "rises", "fall": "falls", "stay": "hardly moves"}
-DRAWS = 5
 _MAP_NUMBERS = 500_000  # of the channels that are sent, before and after: 2 MB
 _SEEN = "cl_interventions_seen"
 _ANSWERED = "cl_interventions_answered"
@@ -202,7 +198,9 @@ def asked(bench: Bench, stack: Stack, active: tuple[Change, ...], target: int) -
         )
         return False
     _keep(answered, about, target)
-    found = _report(bench, active)
+    found = reported(bench, active)
+    if found is None:
+        return False
     verdict = found.verdict(target)
     before, after = float(found.logits_before[target]), float(found.logits_after[target])
     lesson.reveal(
@@ -213,32 +211,13 @@ def asked(bench: Bench, stack: Stack, active: tuple[Change, ...], target: int) -
     return True
 
 
-def _report_of(bench: Bench, active: tuple[Change, ...]) -> Report:
-    return report(bench.classifier, bench.trace, active)
-
-
-def _key(bench: Bench, active: tuple[Change, ...]) -> tuple[str, ...]:
-    from cnn_core.change_text import to_text
-
-    # What the network sees of two pictures may be equal while a sabotage reads the pictures themselves.
-    text = hashlib.sha256(to_text(active).encode()).hexdigest()
-    return (bench.classifier.key, bench.model_input.digest, bench.picture.digest, text)
-
-
-def _report(bench: Bench, active: tuple[Change, ...]) -> Report:
-    with st.spinner("Running the changed network"):
-        return _shared_report(bench, active)
-
-
-def _shared_report(bench: Bench, active: tuple[Change, ...]) -> Report:
-    return cached.memo("intervention", _key(bench, active), lambda: _report_of(bench, active), lambda made: made.nbytes)
-
-
 def answer(bench: Bench, active: tuple[Change, ...], target: int) -> None:
     """Before and after, layer by layer, and the tests."""
     st.subheader("Before and after", anchor=False, divider="gray")
     trace = bench.trace  # outside of the slot for heavy work, which it takes itself
-    found = _report(bench, active)
+    found = reported(bench, active)
+    if found is None:
+        return
     st.markdown(headline(found))
     instrument.outcome(found, target, key="cl_interventions_outcome", on_pick=lambda i: session.set("target", i))
     with st.container(horizontal=True, gap="small"):
@@ -301,7 +280,7 @@ def _through(bench: Bench, active: tuple[Change, ...], found: Report) -> None:
         return changed_channels(bench.classifier, made, watched, n=n)
 
     moved_most = cached.memo(
-        "intervention_maps", (*_key(bench, active), watched), make, lambda made: 2 * made.before.nbytes
+        "intervention_maps", (*key_of(bench, active), watched), make, lambda made: 2 * made.before.nbytes
     )
     instrument.through(
         found,
@@ -321,72 +300,5 @@ def _size(shape: tuple[int, ...]) -> int:
 
 
 def _channels(operation: cc.Operation) -> int:
-    from ui.intervention_tools import channel_axis
-
     axis = channel_axis(operation)
     return 1 if axis is None else operation.output_shape[axis]
-
-
-def forecast(told: Foretold | None, label: str, bench: Bench, active: tuple[Change, ...]) -> None:
-    """What the ledger foretold, beside what was measured."""
-    if told is None:
-        head = bench.classifier.network.linear_head()
-        if head is not None:
-            st.caption(
-                f"The ledger can foretell only its own parts: switch off channels of `{head.maps}` alone, and it gives "
-                "the change of every logit exactly. What is changed before it goes through layers that are not linear."
-            )
-        return
-    tick = ":green[✓]" if told.matches else ":red[✗]"
-    st.markdown(
-        f"{tick} The ledger foretold a change of **{signed(told.change)}** in the logit of {label}; measured was "
-        f"**{signed(told.measured)}** (relative error {told.relative_error:.0e}). The logit is a sum, and what you "
-        "changed are entries of it."
-    )
-
-
-def random_control(bench: Bench, active: tuple[Change, ...], target: int, change: float, label: str) -> None:
-    """As many other channels of the same layers switched off, drawn at random: is the effect these channels' own?"""
-    off = [c for c in active if isinstance(c, SwitchOff)]
-    if not off:
-        return
-    trace = bench.trace
-    drawn: RandomChannels | str = cached.memo(
-        "intervention_control",
-        (*_key(bench, active), target),
-        lambda: random_channels(bench.classifier, trace, active, target, change, draws=DRAWS) or "none",
-        lambda made: 4096,
-    )
-    if isinstance(drawn, str):
-        st.caption("There is no control: a layer has no equal number of other channels left to draw from.")
-        return
-    logit = float(bench.trace.logits[target])
-    if max(abs(v) for v in (change, *drawn.changes)) < 1e-5 * max(1.0, abs(logit)):
-        st.markdown(
-            f"Neither your channels nor {DRAWS} random draws of as many others (seed {drawn.seed}) move the logit of "
-            f"{label} by more than float32 rounds it ({number(1e-5 * max(1.0, abs(logit)))})."
-        )
-        return
-    n = sum(len(set(c.channels)) for c in off)
-    instrument.control(
-        f"Your {n} channel{'s' if n > 1 else ''}",
-        drawn,
-        bench.classifier.class_names[target],
-        key="cl_interventions_control",
-    )
-    beyond = abs(change - drawn.mean) > 2 * drawn.spread
-    st.markdown(
-        f"Your channels change the logit of {label} by **{signed(change)}**; {DRAWS} random draws of as many other "
-        f"channels of the same layer{'s' if len({c.operation for c in off}) > 1 else ''} (seed {drawn.seed}) by "
-        f"{signed(drawn.mean)} ± {number(drawn.spread)}. "
-        + (
-            "More than two standard deviations apart: it matters **which** channels these are."
-            if beyond
-            else "Within two standard deviations: any channels of this layer would have done much the same."
-        )
-    )
-
-
-def signed(value: float) -> str:
-    """A change: "+0.4120", "−2.288"."""
-    return ("+" if value > 0 else "") + number(value)

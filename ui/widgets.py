@@ -58,7 +58,7 @@ def picture_bench() -> cc.Picture:
 def said(name: str, icon: str) -> None:
     """The sentence about a value that did not fit, as long as nothing else was chosen."""
     if words := session.refused(name):
-        st.info(words, icon=icon)  # type: ignore[arg-type]
+        st.info(words, icon=icon)
 
 
 def _choose_picture(reference: str) -> None:
