@@ -54,6 +54,11 @@ def normalise() -> None:
         ),
         says=_input_says,
         chosen=("standardised", "raw"),
+        styles={
+            **{arm: style for arm, (_, style) in arms.items()},
+            "adam_standardised": Style("accent", "dot", "triangle"),
+            "adam_raw": Style("quiet", "dashdot", "triangle"),
+        },
         exhibit=lambda: _raw_and_standardised(arms),
         charts=[
             Chart(

@@ -281,7 +281,9 @@ def _progress(live: runs.Live | None) -> None:
 def _left(live: runs.Live) -> float:
     """Seconds to the end of this run by the clock on the wall, which other visitors' work slows down."""
     step = live.steps[-1]
-    return max(step.seconds_left, (time.monotonic() - live.began) / step.number * (step.of - step.number))
+    done = step.number - live.first
+    passed = time.monotonic() - live.began
+    return step.seconds_left if done < 1 else passed / done * (step.of - step.number)
 
 
 def _curves(part: _Panel, choice: Choice, shown: Sequence[Record], live: runs.Live | None) -> None:

@@ -87,9 +87,17 @@ def records_of(experiment: str) -> Records:
 class Source:
     """Numbers of one origin, all arms on equal terms: the precomputed ones, or the visitor's own runs."""
 
-    def __init__(self, name: str, cells: Sequence[Cell], seeds: Sequence[int], settings: Settings = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        cells: Sequence[Cell],
+        seeds: Sequence[int],
+        settings: Settings = (),
+        by_arm: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
         self.name = name
         self.seeds = tuple(seeds)
+        self._by_arm = by_arm or {}
         self.settings = settings
         self._cells = {(cell.arm, cell.measure): cell for cell in cells}
 
@@ -103,6 +111,10 @@ class Source:
         if not self.is_own:
             return f"precomputed, {len(self.seeds)} seeds"
         return f"your run, seed {self.seeds[0]}" if len(self.seeds) == 1 else f"your runs, seeds {listed(self.seeds)}"
+
+    def seeds_of(self, arm: str) -> tuple[int, ...]:
+        """The seeds with which an arm was run."""
+        return tuple(self._by_arm.get(arm, self.seeds))
 
     def find(self, arm: str, measure: str) -> Cell | None:
         return self._cells.get((arm, measure))
@@ -149,7 +161,10 @@ def own(records: Sequence[Record]) -> Source | None:
         for measure, value in record.values.items():
             values.setdefault((record.arm, measure), []).append(value)
     cells = [Cell(arm, measure, tuple(found)) for (arm, measure), found in values.items()]
-    return Source("own", cells, sorted({record.seed for record in counted}), counted[-1].settings)
+    by_arm: dict[str, list[int]] = {}
+    for record in counted:
+        by_arm.setdefault(record.arm, []).append(record.seed)
+    return Source("own", cells, sorted({record.seed for record in counted}), counted[-1].settings, by_arm)
 
 
 def listed(seeds: Sequence[int]) -> str:

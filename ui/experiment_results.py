@@ -33,7 +33,7 @@ def table(experiment: cc.Experiment, arms: Sequence[Arm], sources: Sequence[Sour
             cells = [source.find(arm.key, key) for key in shown]
             n = max((cell.n for cell in cells if cell is not None), default=0)
             if n:
-                whose = f"**{_whose(source)}**" if source.is_own else "precomputed"
+                whose = f"**{_whose(source, arm)}**" if source.is_own else "precomputed"
                 rows.append([arm.title, whose, str(n), *(words_of(cell) for cell in cells)])
     if not rows:
         st.caption("No result yet.")
@@ -50,9 +50,10 @@ def table(experiment: cc.Experiment, arms: Sequence[Arm], sources: Sequence[Sour
     )
 
 
-def _whose(source: Source) -> str:
+def _whose(source: Source, arm: Arm) -> str:
     changed = f", {settings_words(source.settings)}" if source.settings else ""
-    return f"yours, seed {listed(source.seeds)}{changed}"
+    seeds = source.seeds_of(arm.key)
+    return f"yours, seed{'' if len(seeds) == 1 else 's'} {listed(seeds)}{changed}"
 
 
 def steps_csv(experiment: cc.Experiment, records: Sequence[Record]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cnn_core as cc
@@ -28,7 +28,10 @@ class Live:
     """Place in the server's line, 1 for the next one; 0 once it trains."""
     measuring: bool = False
     """The last step is done, and the whole test part is being asked."""
-    began: float = field(default_factory=time.monotonic)
+    began: float = 0.0
+    """When the first of these steps was told, on the monotonic clock."""
+    first: int = 0
+    """Its number."""
 
 
 def slot_of(experiment: str) -> Hashable:
@@ -79,14 +82,16 @@ def _one(
 
     earlier = networks.get(resume.run_id) if resume is not None and resume.run_id is not None else None
     told: list[cc.Step] = [] if earlier is None else list(earlier.steps)
+    began, first = 0.0, 0
 
     def tell(position: int = 0, *, measuring: bool = False) -> None:
-        shown = Live(
-            live.arm, live.seed, live.settings, live.number, live.of, tuple(told), position, measuring, live.began
-        )
+        shown = replace(live, steps=tuple(told), position=position, measuring=measuring, began=began, first=first)
         job.progress(live.number - 1, live.of, shown)
 
     def on_step(step: cc.Step) -> None:
+        nonlocal began, first
+        if not first:
+            began, first = time.monotonic(), step.number
         told.append(step)
         tell(measuring=step.number == step.of)
 
