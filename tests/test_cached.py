@@ -45,6 +45,35 @@ def test_what_is_larger_than_the_cache_is_handed_out_and_not_kept() -> None:
     assert cache.nbytes == 0
 
 
+def test_one_value_larger_than_its_share_stands_alone_and_others_give_it_room() -> None:
+    other = SharedCache(10)
+    cache = SharedCache(10, largest=17, resized=lambda: other.limit(20 - max(10, cache.nbytes)))
+    for name in "ab":
+        cache.get(name, lambda name=name: name, lambda _: 5)
+        other.get(name, lambda name=name: name, lambda _: 5)
+    assert (cache.nbytes, other.nbytes) == (10, 10)
+    assert cache.get("big", lambda: "first", lambda _: 15) == "first"
+    assert cache.get("big", lambda: "second", lambda _: 15) == "first", "it is kept"
+    assert (cache.nbytes, other.nbytes) == (15, 5) and "a" not in other and "b" in other
+    assert cache.get("too big", lambda: "first", lambda _: 18) == "first"
+    assert "too big" not in cache and "big" in cache
+    cache.get("c", lambda: "c", lambda _: 5)  # an ordinary one again: the big one goes, and the others have their room
+    other.get("c", lambda: "c", lambda _: 5)
+    assert (cache.nbytes, other.nbytes) == (5, 10) and "big" not in cache
+
+
+def test_the_largest_network_of_all_is_kept_within_the_bytes_of_all() -> None:
+    import cnn_core as cc
+    from ui import cached
+
+    most = 4 * max(card.n_parameters for card in cc.list_models())
+    total = cached._budget(1.0)
+    models = SharedCache(cached._budget(cached._MODELS), largest=cached._budget(cached._LARGEST_MODEL))
+    assert most > cached._budget(cached._MODELS)
+    models.get("largest", lambda: "it", lambda _: most)
+    assert "largest" in models and total - models.nbytes > 0.1 * total, "with room for its trace"
+
+
 def test_a_failure_reaches_everyone_and_is_not_kept() -> None:
     cache, gate = SharedCache(10), threading.Event()
 

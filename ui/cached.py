@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
@@ -24,15 +25,24 @@ class _Stopped(Exception):
 class SharedCache:
     """Least recently used values up to a number of bytes; a value that several visitors want at once is made once.
 
-    A value larger than the whole cache is handed out and not kept. What is cached must not be changed by its users.
-    `gone` is told each value that had to make room.
+    A value larger than the whole cache is handed out and not kept; up to `largest` it is kept as the only one. What is
+    cached must not be changed by its users. `gone` is told each value that had to make room, `resized` that the bytes
+    that are held changed.
     """
 
-    def __init__(self, max_bytes: int, *, gone: Callable[[Any], None] = lambda value: None) -> None:
-        self._items: LRUCache[Hashable, tuple[Any, int]] = LRUCache(max_bytes, getsizeof=lambda item: item[1])
+    def __init__(
+        self,
+        max_bytes: int,
+        *,
+        largest: int = 0,
+        gone: Callable[[Any], None] = lambda value: None,
+        resized: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._items: LRUCache[Hashable, tuple[Any, int]] = LRUCache(math.inf, getsizeof=lambda item: item[1])
+        self._max_bytes, self._largest = max_bytes, max(max_bytes, largest)
         self._pending: dict[Hashable, Future[Any]] = {}
         self._lock = threading.Lock()
-        self._gone = gone
+        self._gone, self._resized = gone, resized
 
     @property
     def nbytes(self) -> int:
@@ -47,6 +57,21 @@ class SharedCache:
         with self._lock:
             for key in [key for key in self._items if unwanted(key)]:
                 del self._items[key]
+
+    def limit(self, max_bytes: int) -> None:
+        """Hold no more than this from now on."""
+        with self._lock:
+            self._max_bytes, self._largest = max_bytes, max_bytes
+            evicted = self._make_room(0)
+        for old in evicted:
+            self._gone(old)
+
+    def _make_room(self, size: int) -> list[Any]:
+        """Let the least recent values go until `size` more bytes fit, or nothing is left; called under the lock."""
+        evicted = []
+        while self._items and self._items.currsize + size > self._max_bytes:
+            evicted.append(self._items.popitem()[1][0])
+        return evicted
 
     def get(self, key: Hashable, make: Callable[[], T], nbytes: Callable[[T], int]) -> T:
         while True:
@@ -75,13 +100,13 @@ class SharedCache:
             raise
         evicted = []
         with self._lock:
-            if size <= self._items.maxsize:
-                while self._items.currsize + size > self._items.maxsize:
-                    evicted.append(self._items.popitem()[1][0])
+            if size <= self._largest:
+                evicted = self._make_room(size)
                 self._items[key] = (value, size)
         self._done(key)
         for old in evicted:
             self._gone(old)
+        self._resized()
         future.set_result(value)
         return value
 
@@ -94,12 +119,25 @@ def _budget(share: float) -> int:
     return int(float(os.environ.get("CONVLENS_CACHE_MB", "3000")) * MEGABYTE * share)
 
 
-_traces = SharedCache(_budget(0.35))
-# A trace keeps its network alive, so the traces of a model that goes have to go with it.
+_MODELS, _LARGEST_MODEL, _TRACES = 0.5, 0.85, 0.7  # of all; of all; of what the models leave
+
+
+def _share_the_rest() -> None:
+    """Traces and the small things have what models leave; one larger than its share (RegNetY-128GF) takes of theirs."""
+    rest = _budget(1.0) - max(_budget(_MODELS), _models.nbytes)
+    _traces.limit(int(_TRACES * rest))
+    _small.limit(int((1 - _TRACES) * rest))
+
+
+_traces = SharedCache(int(_TRACES * _budget(1 - _MODELS)))
+_small = SharedCache(int((1 - _TRACES) * _budget(1 - _MODELS)))
 _models = SharedCache(
-    _budget(0.5), gone=lambda model: _traces.drop(lambda key: cast(tuple[str, str], key)[0] == model.key)
+    _budget(_MODELS),
+    largest=_budget(_LARGEST_MODEL),
+    # A trace keeps its network alive, so the traces of a model that goes have to go with it.
+    gone=lambda model: _traces.drop(lambda key: cast(tuple[str, str], key)[0] == model.key),
+    resized=_share_the_rest,
 )
-_small = SharedCache(_budget(0.15))
 
 # As many computations at once as there are cores: more would only make each visitor wait longer.
 _slots = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
