@@ -162,6 +162,8 @@ PARAMETERS: dict[str, Parameter] = {
     "layers": Parameter(_layers),
     "data": Parameter(_one_of("digits", "fashion", "cow_camel", "own"), "digits"),
     "correlation": Parameter(_between(50, 100), 95),
+    "landmark": Parameter(_one_of("lenet", "alexnet", "vgg", "googlenet", "resnet"), "lenet"),
+    "example": Parameter(_between(0, 1_999)),
 }
 
 _SEEN = "cl_address_seen"

@@ -54,6 +54,7 @@ PAGES: tuple[Lesson, ...] = (
     Lesson(
         "machines", "Three machines", "Train", "precision_manufacturing", "Same data, and what each takes for granted."
     ),
+    Lesson("landmarks", "LeNet to ResNet", "Train", "timeline", "Five networks, and what each of them answered."),
     Lesson(
         "imagenet", "ImageNet and ILSVRC", "Train", "emoji_events", "One benchmark, one number a year; and our own."
     ),
