@@ -109,7 +109,7 @@ def wanted_settings() -> Settings:
     found: dict[str, Any] = {}
     for part in text.split(","):
         name, _, value = part.partition("~")
-        read = _read(_BY_NAME.get(name), value)
+        read = read_setting(name, value)
         if read is None:
             st.info(f"“{plain(part)}” is no setting that can be changed here; it was left out.", icon=":material/tune:")
             _tell(found)
@@ -118,7 +118,9 @@ def wanted_settings() -> Settings:
     return _ordered(found)
 
 
-def _read(field: Field | None, text: str) -> Any:
+def read_setting(name: str, text: str) -> Any:
+    """The value of a setting as an address writes it; None where there is no such setting or value."""
+    field = _BY_NAME.get(name)
     if field is None:
         return None
     if field.kind == "choice":

@@ -296,7 +296,7 @@ def _curves(part: _Panel, choice: Choice, shown: Sequence[Record], live: runs.Li
     arms = [arm for arm in part.offered if arm.key in ran | chosen]
     bands = part.bands if part.bands is not None and part.bands.current else None
     sources = part.sources(shown)
-    views = [*(_chart(chart, sources) for chart in part.charts), *part.views]
+    views = [*(chart_view(chart, sources) for chart in part.charts), *part.views]
     views += training_views(Drawn(part.experiment, arms, bands, records, part.styles))
     curves(
         views,
@@ -308,7 +308,8 @@ def _curves(part: _Panel, choice: Choice, shown: Sequence[Record], live: runs.Li
     )
 
 
-def _chart(chart: Chart, sources: Sequence[Source]) -> View:
+def chart_view(chart: Chart, sources: Sequence[Source]) -> View:
+    """A chart of results with the numbers that are there."""
     series = []
     for source in sources:
         for line in chart.lines:
