@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import cnn_core as cc
 from cnn_core.marked_squares import mark_of_square
-from ui import cached, pictures, session
+from ui import cached, jobs, pictures, saliency_layers, saliency_options, session
 from ui.instruments.place import Guess
 
 from .test_components import _unpack
@@ -98,7 +99,9 @@ def test_unknown_methods_layers_and_rivals_get_a_sentence() -> None:
     ("name", "wrong"),
     [
         ("methods", "Grad CAM"), ("methods", "gradcam,,rise"), ("methods", "a" * 41), ("score", "loss"),
-        ("placement", "left"), ("fuse", "sum~a"), ("fuse", "mean~"), ("fuse", "mean~a,<b>"),
+        ("placement", "left"),
+        ("options", "rise.masks=3"), ("options", "rise~3"), ("options", "rise.masks~<b>"),
+        ("fuse", "sum~a"), ("fuse", "mean~"), ("fuse", "mean~a,<b>"),
     ],
 )  # fmt: skip
 def test_addresses_are_read_strictly(name: str, wrong: str) -> None:
@@ -143,6 +146,66 @@ def test_two_layers_are_compared_in_their_own_numbers() -> None:
     assert [t["title"][0] for t in wall(at, "cl_sal_pair")["meta"]["tiles"]] == ["A", "B"]
     reasons = next(str(e.value) for e in at.markdown if "rank correlation of the two maps" in str(e.value))
     assert "**Stride.**" in reasons and "**Receptive field.**" in reasons and "**The test.**" in reasons
+
+
+def test_options_come_from_the_address_and_their_controls_from_the_methods() -> None:
+    address = {
+        "methods": "gradient,occlusion,rise",
+        "options": "gradient.channels~sum,rise.masks~24,occlusion.size~8x12",
+    }
+    at = opened("lenet5", None, "digit_7", **address)
+    classifier = cached.classifier("lenet5")
+    seen = cached.model_input(classifier, pictures.sample_picture("digit_7"))
+    payload = wall(at)
+    made = cc.explain(classifier, seen, method="gradient", channels="sum", rectify=False)
+    np.testing.assert_allclose(payload["map0"], made.values, rtol=1e-5, atol=1e-9)
+    assert payload["meta"]["tiles"][0]["settings"] == "channels sum"
+    assert at.text_input("cl_sal_option_occlusion_size").value == "8x12"
+    assert at.number_input("cl_sal_option_rise_masks").value == 24
+    # Every option of every method, and how many pictures are run at once, has its control with its limits.
+    for card in cc.saliency_methods():
+        for option in saliency_options.offered(card):
+            assert option.read(option.written(option.default)) == option.default if option.default is not None else True
+    at.number_input("cl_sal_option_rise_seed").set_value(5).run()
+    assert set(at.session_state["cl_options"].split(",")) == {*address["options"].split(","), "rise.seed~5"}
+    at.text_input("cl_sal_option_occlusion_stride").set_value("all").run()
+    assert "stride must be a whole number from 1, and is 'all'" in texts(at).replace("\\", "")
+    next(button for button in at.button if button.label == "Back to the defaults").click().run()
+    assert "cl_options" not in at.session_state
+    np.testing.assert_allclose(wall(at)["map0"], np.abs(made.values), rtol=1e-5, atol=1e-9)  # one channel of colour
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("magic.size~3", "no method “magic”"), ("rise.size~3", "RISE has no option “size”"),
+        ("rise.masks~1", "masks must be a whole number from 2 to 20000, and is '?1"),
+        ("occlusion.fill~sand", "fill must be one of"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_get_a_sentence(options: str, says: str) -> None:
+    at = open_page("saliency", model="lenet5", picture="digit_7", options=f"rise.seed~4,{options}")
+    assert not at.exception and re.search(says, texts(at).replace("\\", ""))
+    assert at.session_state["cl_options"] == "rise.seed~4"  # what can be read stays
+
+
+def test_the_strip_of_a_large_network_is_a_job_that_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saliency_layers, "AT_ONCE", 0)
+    started: list[dict[str, object]] = []
+    monkeypatch.setattr(jobs, "run", lambda kind, key, work, nbytes, **words: started.append({"work": work, **words}))
+    at = opened("lenet5", None, "digit_7", methods="gradcam")
+    assert not [e for e in at.get("bidi_component") if "cl_sal_strip" in e.proto.id]
+    (job,) = [one for one in started if one["unit"] == "layers"]
+    assert job["at_once"] is True
+    work: Any = job["work"]
+    told: list[tuple[int, int]] = []
+    made = work(lambda *now: told.append(now), lambda: False)
+    assert told == [(i + 1, len(made)) for i in range(len(made))] and len(made) >= 3
+    classifier = cached.classifier("lenet5")
+    seen = cached.model_input(classifier, pictures.sample_picture("digit_7"))
+    for name, one in made.items():
+        np.testing.assert_array_equal(one.values, cc.explain(classifier, seen, layer=name, rectify=False).values)
+    assert work(lambda *now: None, lambda: True) is None
 
 
 def test_before_the_guess_no_map_is_sent() -> None:

@@ -122,6 +122,8 @@ def _asked(bench: Bench, target: int, layer: cc.Operation, current: Sequence[str
         fuse, fusion = saliency_layers.fusion_picker(bench, layer)
         settings = saliency_options.settings(known)
         saliency_options.controls(known, current, settings)
+    if refused := session.refused("options"):
+        st.info(refused, icon=":material/tune:")
     both = target if rival is None else (target, rival)
     return Asked(both, session.get("score"), layer.name, fuse, fusion, settings)
 

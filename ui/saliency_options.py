@@ -61,8 +61,6 @@ def in_words(card: cc.MethodCard, chosen: Mapping[str, Any]) -> str:
 def controls(cards: Mapping[str, cc.MethodCard], current: Sequence[str], now: Settings) -> None:
     """The controls of the methods on the wall, a tab for each that has any."""
     shown = [cards[key] for key in current if offered(cards[key])]
-    if refused := session.refused("options"):
-        st.info(refused, icon=":material/tune:")
     if not shown:
         return
     changed = sum(len(now.get(card.key, {})) for card in shown)

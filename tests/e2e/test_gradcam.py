@@ -74,7 +74,7 @@ def slide(page: Page, selector: str, value: int) -> None:
     page.wait_for_timeout(120)
 
 
-def test_guess_then_the_map_reads_as_in_the_library(new_page: NewPage) -> None:
+def test_guess_then_map_files_and_trial_are_the_librarys(new_page: NewPage) -> None:
     page = new_page("gradcam")
     expect(overlay(page)).not_to_be_visible()
     assert page.locator(".gc-strip").count() == 0
@@ -113,6 +113,30 @@ def test_guess_then_the_map_reads_as_in_the_library(new_page: NewPage) -> None:
     raw = numbers(page.locator(".gc-unit").inner_text())
     assert raw == pytest.approx([float(found.values.min()), float(found.values.max())], rel=SHOWN)
     assert numbers(page.locator(".gc-number").inner_text())[0] == pytest.approx(float(trace.logits[388]), rel=SHOWN)
+
+    # The files hold the raw numbers.
+    table = np.genfromtxt(io.BytesIO(save(page, "Save numbers (CSV)")), delimiter=",", names=True)
+    np.testing.assert_array_equal(table["value"].astype(np.float32).reshape(7, 7), found.values)
+    assert table["centre_row_px"][7] == found.placement.centre(1, 0)[0]
+    stored = np.load(io.BytesIO(save(page, "All numbers (.npz)")))
+    np.testing.assert_array_equal(stored["values"], found.values)
+    assert str(stored["layer"]) == found.layer
+    np.testing.assert_array_equal(stored["shown_rgb"], found.shown_rgb)
+
+    # The trial's numbers.
+    page.get_by_role("button", name="Run the trial").click()
+    expect(page.locator(".trial-card")).to_have_count(5)
+    result = on_trial(classifier, trace.input, kept)
+    values = [numbers(text)[0] for text in page.locator(".trial-value").all_inner_texts()]
+    expected = [
+        result.before.logit, result.marked.logit, result.random_logit_mean, result.edges.logit, result.rest.logit
+    ]  # fmt: skip
+    assert values == pytest.approx(expected, rel=SHOWN)
+    assert numbers(page.locator(".trial-value").nth(2).inner_text())[1] == pytest.approx(
+        result.random_logit_spread, rel=0.01
+    )
+    expect(page.get_by_text(result.verdict.capitalize() + ".")).to_be_visible()
+    expect(page.locator(".trial-card").nth(2)).to_contain_text("n = 5")
     assert_no_complaints(page)
 
 
@@ -151,20 +175,7 @@ def test_the_picture_saved_is_the_librarys_overlay(new_page: NewPage) -> None:
     assert_no_complaints(page)
 
 
-def test_files_hold_the_raw_numbers(new_page: NewPage) -> None:
-    page = new_page("gradcam")
-    skip_guess(page)
-    found = library()
-    table = np.genfromtxt(io.BytesIO(save(page, "Save numbers (CSV)")), delimiter=",", names=True)
-    np.testing.assert_array_equal(table["value"].astype(np.float32).reshape(7, 7), found.values)
-    assert table["centre_row_px"][7] == found.placement.centre(1, 0)[0]
-    stored = np.load(io.BytesIO(save(page, "All numbers (.npz)")))
-    np.testing.assert_array_equal(stored["values"], found.values)
-    assert str(stored["layer"]) == found.layer
-    np.testing.assert_array_equal(stored["shown_rgb"], found.shown_rgb)
-
-
-def test_keyboard(new_page: NewPage) -> None:
+def test_keyboard_then_class_layer_and_method(new_page: NewPage) -> None:
     page = new_page("gradcam")
     seen(page).focus()
     for key in ("ArrowUp", "ArrowUp", "ArrowLeft"):
@@ -186,10 +197,6 @@ def test_keyboard(new_page: NewPage) -> None:
     expect(page.locator(".gc-readout")).to_contain_text("Strongest cell")
     assert frames(page).sent == 0
 
-
-def test_class_rival_layer_and_method(new_page: NewPage) -> None:
-    page = new_page("gradcam")
-    skip_guess(page)
     page.get_by_role("button", name="brown bear").click()
     expect(page.locator(".gc-number")).to_contain_text("Logit of brown bear")
     other = library(target=294)
@@ -232,26 +239,6 @@ def test_links_reproduce_margin_and_cam(new_page: NewPage) -> None:
     assert raw == pytest.approx([float(found.values.min()), float(found.values.max())], rel=SHOWN)
 
 
-def test_the_trials_numbers(new_page: NewPage) -> None:
-    page = new_page("gradcam")
-    skip_guess(page)
-    page.get_by_role("button", name="Run the trial").click()
-    expect(page.locator(".trial-card")).to_have_count(5)
-    classifier, trace = model()
-    result = on_trial(classifier, trace.input, library(rectify=True))
-    values = [numbers(text)[0] for text in page.locator(".trial-value").all_inner_texts()]
-    expected = [
-        result.before.logit, result.marked.logit, result.random_logit_mean, result.edges.logit, result.rest.logit
-    ]  # fmt: skip
-    assert values == pytest.approx(expected, rel=SHOWN)
-    assert numbers(page.locator(".trial-value").nth(2).inner_text())[1] == pytest.approx(
-        result.random_logit_spread, rel=0.01
-    )
-    expect(page.get_by_text(result.verdict.capitalize() + ".")).to_be_visible()
-    expect(page.locator(".trial-card").nth(2)).to_contain_text("n = 5")
-    assert_no_complaints(page)
-
-
 def test_wrong_addresses_get_a_sentence(new_page: NewPage) -> None:
     page = new_page("gradcam?target=5000&layer=nowhere&method=magic&rival=7000")
     expect(page.get_by_text("there is no class 5000")).to_be_visible()
@@ -262,6 +249,7 @@ def test_wrong_addresses_get_a_sentence(new_page: NewPage) -> None:
     expect(page.locator(".gc-number")).to_contain_text("giant panda")
     # A layer without maps.
     page = new_page("gradcam?layer=classifier.1")
+    expect(page.get_by_text("classifier.1 has no maps: its output is 1000 numbers")).to_be_visible()
     skip_guess(page)
     expect(page.locator(".gc-map figcaption")).to_contain_text("7 × 7 cells")
     assert_no_complaints(page)
@@ -281,17 +269,10 @@ def test_a_map_without_evidence_says_so(new_page: NewPage) -> None:
     expect(page.locator(".gc-low")).to_contain_text("−")
 
 
-def test_networks_without_a_pooled_linear_head(new_page: NewPage) -> None:
-    for key in ("squeezenet1_1", "lenet5"):
-        page = new_page(f"gradcam?model={key}&method=cam")
-        expect(page.get_by_text("CAM needs a head of global pooling and one linear layer")).to_be_visible()
-        expect(seen(page)).to_be_visible()
-        assert_no_complaints(page)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_phone(new_page: NewPage, scheme: str) -> None:
-    page = new_page("gradcam", viewport=PHONE, color_scheme=scheme)
+@pytest.mark.parametrize(("scheme", "key"), [("light", "squeezenet1_1"), ("dark", "lenet5")])
+def test_phone_and_networks_without_a_pooled_linear_head(new_page: NewPage, scheme: str, key: str) -> None:
+    page = new_page(f"gradcam?model={key}&method=cam", viewport=PHONE, color_scheme=scheme)
+    expect(page.get_by_text("CAM needs a head of global pooling and one linear layer")).to_be_visible()
     assert overflow(page) <= 0
     seen(page).tap(position=at(seen(page), 90, 60)) if page.evaluate("'ontouchstart' in window") else seen(page).click(
         position=at(seen(page), 90, 60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from .conftest import PHONE, NewPage, assert_no_complaints, frames, numbers, ove
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
 SHOWN = 1e-3  # the page shows four significant digits
-WALL = '.sal[data-part="wall"]'
+# By what only the wall of all maps has, and only once it has drawn them: the page holds a second wall, of two layers.
+WALL = '.sal[data-name="cl_saliency"][data-waiting="no"]'
 
 
 @cache
@@ -36,13 +38,13 @@ def library(method: str, key: str = "mobilenet_v2", picture: str = "panda.jpg", 
 
 def skip_guess(page: Page) -> None:
     page.get_by_role("button", name="Show the maps without a guess").click()
-    expect(page.locator(".sal-tile").first).to_be_visible()
+    expect(page.locator(f"{WALL} .sal-tile").first).to_be_visible()
     expect(page.locator('.sal[data-part="layers"] button').first).to_be_visible()
     settled(page)
 
 
 def tile(page: Page, method: str) -> Locator:
-    return page.locator(WALL).first.locator(f'.sal-tile[data-method^="{method}:"]')
+    return page.locator(WALL).locator(f'.sal-tile[data-method^="{method}:"]')
 
 
 def at(canvas: Locator, row: float, column: float, size: int = 224) -> dict[str, float]:
@@ -77,7 +79,7 @@ def test_one_cursor_reads_the_librarys_numbers_in_all_maps(new_page: NewPage) ->
     picture.hover(position=at(picture, 60, 60))
     assert frames(page).sent == 0
     picture.click(position=at(picture, 80, 40))
-    expect(page.locator(WALL).first.locator(".sal-tile")).to_have_count(5)
+    expect(page.locator(WALL).locator(".sal-tile")).to_have_count(5)
     settled(page)
 
     methods = ("gradcam", "layercam", "gradient", "guided_backprop")
@@ -159,22 +161,20 @@ def test_scales_pictures_and_a_map_that_says_nothing(new_page: NewPage) -> None:
     before = limit("gradcam")
     assert before == pytest.approx(float(made["gradcam"].values.max()), rel=0.006)
     assert frames(page).sent == 0
-    # Another class keeps the limits that were fixed.
-    page.get_by_role("button", name="badger").click()
-    settled(page)
-    expect(page.locator(".sal-note").first).to_contain_text("Limits kept from")
+    # Another picture, of the same class, keeps the limits that were fixed.
+    page.get_by_role("radio", name="Polar bear").click()
+    expect(page.locator(".sal-ask")).to_be_visible()
+    skip_guess(page)
+    expect(page.locator(f"{WALL} .sal-note")).to_contain_text("Limits kept from")
     assert limit("gradcam") == pytest.approx(before, rel=1e-6)
     # The numbers of one map, from its card.
     page.get_by_text("What each method computes").click()
     stored = np.load(io.BytesIO(save(page, page.get_by_role("button", name="All numbers (.npz)").first)))
-    badger = library("gradcam", target=(model()[0].class_index("badger"), 294), score="probability")
-    np.testing.assert_allclose(stored["values"], badger.values, rtol=1e-4, atol=1e-7)
+    top = int(model(picture="polar_bear.jpg")[1].logits.argmax())
+    there = library("gradcam", picture="polar_bear.jpg", target=(top, 294), score="probability")
+    np.testing.assert_allclose(stored["values"], there.values, rtol=1e-4, atol=1e-7)
     assert_no_complaints(page)
 
-    page = new_page("saliency?model=squeezenet1_1&methods=cam,gradcam,magic&layer=nowhere")
-    expect(page.get_by_text("There is no method “magic”")).to_be_visible()
-    skip_guess(page)
-    expect(page.get_by_text("CAM has no map here").first).to_be_visible()
     # A class that nothing in a panda speaks for: the map says so instead of stretching noise.
     empty = int(cam_all(*model()).max(axis=(1, 2)).argmin())
     page = new_page(f"saliency?methods=gradcam&target={empty}")
@@ -185,9 +185,17 @@ def test_scales_pictures_and_a_map_that_says_nothing(new_page: NewPage) -> None:
 
 
 def test_the_five_experiments_say_what_the_library_says(new_page: NewPage) -> None:
-    page = new_page("saliency?model=lenet5&picture=digit_7&methods=gradcam,layercam,occlusion")
+    page = new_page("saliency?model=lenet5&picture=digit_7&methods=gradcam,layercam,occlusion&options=occlusion.size~8")
     skip_guess(page)
     expect(tile(page, "occlusion")).to_have_count(0)
+    # A method's own options: one from the address, one by its control.
+    page.get_by_role("button", name="Options, 1 changed").click()
+    expect(page.get_by_role("textbox", name="Size")).to_have_value("8")
+    page.get_by_role("textbox", name="Stride").fill("3")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("occlusion.stride(~|%7E)3"))
+    page.keyboard.press("Escape")
+    settled(page)
     page.get_by_role("button", name="Compute Occlusion").click()
     expect(tile(page, "occlusion")).to_be_visible()
     done(page)
@@ -195,8 +203,10 @@ def test_the_five_experiments_say_what_the_library_says(new_page: NewPage) -> No
     classifier, trace = model(**options)
     seen = trace.input
     assert seen is not None
-    maps = {method: library(method, **options) for method in ("gradcam", "layercam", "occlusion")}
-    claims = {method: library(method, **options, rectify=True) for method in maps}
+    own = {"gradcam": {}, "layercam": {}, "occlusion": {"size": 8, "stride": 3}}
+    maps = {method: library(method, **options, **own[method]) for method in own}
+    claims = {method: library(method, **options, **own[method], rectify=True) for method in maps}
+    expect(tile(page, "occlusion").locator("figcaption")).to_contain_text("Set: size 8, stride 3")
     high = numbers(tile(page, "occlusion").locator(".sal-high").inner_text())[0]
     assert high == pytest.approx(float(claims["occlusion"].values.max()), rel=0.006)
 
@@ -212,6 +222,12 @@ def test_the_five_experiments_say_what_the_library_says(new_page: NewPage) -> No
         assert said[5] == pytest.approx(result.edges.logit, rel=SHOWN)
         expect(rows.nth(i)).to_contain_text(result.verdict)
     done(page)
+
+    stored = np.load(io.BytesIO(save(page, page.get_by_role("button", name="All numbers (.npz)").first)))
+    first = on_trial(classifier, seen, claims["gradcam"])
+    assert stored["logit"][1] == pytest.approx(first.marked.logit, rel=1e-6)
+    chart = save(page, page.get_by_role("button", name="Chart (PNG)").first)
+    assert Image.open(io.BytesIO(chart)).format == "PNG"
 
     page.get_by_role("tab", name="Deletion and insertion").click()
     page.get_by_role("button", name="Draw the curves of Grad-CAM").click()
@@ -273,11 +289,21 @@ def test_the_five_experiments_say_what_the_library_says(new_page: NewPage) -> No
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_phone(new_page: NewPage, scheme: str) -> None:
-    page = new_page("saliency?model=lenet5&picture=digit_7", viewport=PHONE, color_scheme=scheme)
+def test_phone_and_addresses_that_do_not_fit(new_page: NewPage, scheme: str) -> None:
+    addresses = {
+        "light": "model=squeezenet1_1&methods=cam,gradcam,magic&layer=softmax&options=rise.masks~1",
+        "dark": "model=lenet5&picture=digit_7",
+    }
+    page = new_page(f"saliency?{addresses[scheme]}", viewport=PHONE, color_scheme=scheme)
     assert overflow(page) <= 0
+    if scheme == "light":
+        expect(page.get_by_text("There is no method “magic”")).to_be_visible()
+        expect(page.get_by_text("softmax has no maps: its output is 1000 numbers")).to_be_visible()
+        expect(page.get_by_text("masks must be a whole number from 2 to 20000, and is 1")).to_be_visible()
     skip_guess(page)
     assert overflow(page) <= 0
+    if scheme == "light":
+        expect(page.get_by_text("CAM has no map here").first).to_be_visible()
     page.locator('.sal[data-part="layers"] button').first.click()
     page.wait_for_url("**layer=**")
     settled(page)
