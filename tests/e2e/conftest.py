@@ -33,7 +33,8 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield named
         return
     # An empty cache of weights: what is tested must not depend on what this machine once fetched.
-    environment = {"TORCH_HOME": str(tmp_path_factory.mktemp("torch"))}
+    # And one run trains at a time, so that a second one waits in line on every machine.
+    environment = {"TORCH_HOME": str(tmp_path_factory.mktemp("torch")), "CONVLENS_TRAINING_PLACES": "1"}
     with server.running(tmp_path_factory.mktemp("server") / "server.log", environment) as url:
         yield url
 
