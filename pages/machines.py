@@ -46,4 +46,4 @@ lesson.try_this(
         "Train all three with 100 digits and another seed: how far do the curves move?",
     ]
 )
-lesson.footer("resnet")
+lesson.footer("landmarks")
