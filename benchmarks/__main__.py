@@ -1,18 +1,20 @@
-"""`python -m benchmarks [NAME ...] [--quick] [--json] [--check]`: measure, and print a table of ratios."""
+"""`python -m benchmarks [NAME ...] [--quick] [--json | --markdown] [--out FOLDER] [--check]`: measure, print ratios."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 
 from .report import Report, machine
 
-# Name -> what it measures. The module of that name in this folder has `measure(*, quick: bool) -> Report`.
+# Name -> what it measures. The module of that name in this folder has `measure(*, quick: bool)`, which returns Reports.
 BENCHMARKS: dict[str, str] = {
     "inference": "trace and Grad-CAM against a plain forward pass and other packages",
+    "saliency": "saliency maps beside grad-cam, torchcam and captum on five networks: time, memory, a folder",
     "browser": "from picking another layer to its maps painted, in Chromium",
 }
 
@@ -23,14 +25,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reports: list[Report] = []
     for name in options.names or BENCHMARKS:
         print(f"Measuring: {BENCHMARKS[name]} ...", file=sys.stderr, flush=True)
-        reports.append(import_module(f"{__package__}.{name}").measure(quick=options.quick))
+        made = import_module(f"{__package__}.{name}").measure(quick=options.quick)
+        reports.extend(made)
         if not options.json:
-            print(reports[-1].text(), end="\n\n", flush=True)
-    if options.json:
-        print(json.dumps({"machine": machine(), "reports": [report.as_dict() for report in reports]}, indent=2))
-    else:
-        print(machine())
+            texts = [report.markdown() if options.markdown else report.text() for report in made]
+            print("\n\n".join(texts), end="\n\n", flush=True)
+    found = {"machine": machine(), "reports": [report.as_dict() for report in reports]}
+    print(json.dumps(found, indent=2) if options.json else found["machine"])
+    if options.out is not None:
+        _write(options.out, found, reports)
     return 1 if options.check and not all(report.within for report in reports) else 0
+
+
+def _write(folder: Path, found: Mapping[str, object], reports: Sequence[Report]) -> None:
+    """All numbers as one JSON file, and a plot of each report that has one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "benchmarks.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    for report in reports:
+        if report.draw is not None:
+            report.draw(folder / f"{report.key}.svg")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,7 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", type=_name, help="which to run (default: all)")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: a first impression, not a measurement")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    shape.add_argument("--markdown", action="store_true", help="print the tables as the README has them")
+    parser.add_argument("--out", metavar="FOLDER", type=Path, help="write benchmarks.json and the plots there too")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a bound is not kept")
     return parser
 

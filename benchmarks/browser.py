@@ -42,12 +42,12 @@ _PICK = """async (index) => {
 }"""
 
 
-def measure(*, quick: bool = False) -> Report:
+def measure(*, quick: bool = False) -> tuple[Report, ...]:
     """The median time from pick to paint over MobileNetV2's layers, and the payload's size."""
     with tempfile.TemporaryDirectory() as folder, server.running(Path(folder) / "server.log") as url:
         times = layer_times(url, rounds=1 if quick else 3)
     size = payload_bytes() / 1000
-    return Report(
+    report = Report(
         key="browser",
         title="Feature maps: another layer, and the size of its maps",
         columns=("what", "over"),
@@ -59,6 +59,7 @@ def measure(*, quick: bool = False) -> Report:
         ),
         notes=("Chromium without a graphics card, 1440 x 900; MobileNetV2 on the panda, server on the same machine.",),
     )
+    return (report,)
 
 
 def payload_bytes(maps: tuple[int, int, int] = (64, 56, 56)) -> int:

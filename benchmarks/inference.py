@@ -35,7 +35,7 @@ _NOTES = (
 )
 
 
-def measure(*, quick: bool = False) -> Report:
+def measure(*, quick: bool = False) -> tuple[Report, ...]:
     """All models, with one thread and with torch's default number of threads."""
     rows: list[Row] = []
     for n_threads in sorted({1, torch.get_num_threads()}):
@@ -43,7 +43,7 @@ def measure(*, quick: bool = False) -> Report:
             with threads(n_threads):
                 rows.extend(_rows(key, weights, layer, n_threads, QUICK_ROUNDS if quick else ROUNDS))
     columns = ("model", "threads", "what", "ms", "25 to 75 %")
-    return Report("inference", "Time beside a plain forward pass", columns, "ratio", tuple(rows), _NOTES)
+    return (Report("inference", "Time beside a plain forward pass", columns, "ratio", tuple(rows), _NOTES),)
 
 
 def _rows(key: str, weights: str, layer: str, n_threads: int, rounds: int) -> list[Row]:
@@ -67,7 +67,7 @@ def _candidates(key: str, weights: str, layer: str) -> dict[str, Callable[[], ob
     finished = cc.trace(classifier, model_input)
     found: dict[str, Callable[[], object]] = {
         FORWARD: _forward(classifier.module, model_input.tensor),
-        "the same, activations in place": _forward(_in_place(classifier.module), model_input.tensor),
+        "the same, activations in place": _forward(in_place(classifier.module), model_input.tensor),
         TRACE: lambda: cc.trace(classifier, model_input),
         GRADCAM: lambda: cc.explain(classifier, model_input, layer=layer),
         "cc.explain, a middle layer": lambda: cc.explain(classifier, model_input, layer=middle),
@@ -84,7 +84,8 @@ def _forward(module: torch.nn.Module, tensor: torch.Tensor) -> Callable[[], obje
     return run
 
 
-def _in_place(module: torch.nn.Module) -> torch.nn.Module:
+def in_place(module: torch.nn.Module) -> torch.nn.Module:
+    """A copy of a network as torchvision makes it: with activations in place."""
     twin = copy.deepcopy(module)
     for part in twin.modules():
         if hasattr(part, "inplace"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -12,22 +14,29 @@ from typing import Any
 class Row:
     """One measurement: cells in the order of the report's columns.
 
-    value: the number that counts (a ratio, milliseconds, kilobytes ...). bound: the most that it may be, or None.
+    value: the number that counts (a ratio, milliseconds, kilobytes ...). bound: the most that it may be, or with
+    `at_least` the least; None where anything goes.
     """
 
     cells: tuple[str, ...]
     value: float
     bound: float | None = None
+    at_least: bool = False
 
     @property
     def within(self) -> bool | None:
         """Whether the bound is kept; None where there is none."""
-        return None if self.bound is None else self.value <= self.bound
+        if self.bound is None:
+            return None
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
 
 
 @dataclass(frozen=True)
 class Report:
-    """A table: its columns name the cells of each row; the value and the bound are printed after them."""
+    """A table: its columns name the cells of each row; the value and the bound are printed after them.
+
+    draw: writes a plot of it to an SVG file; None where a table says it all.
+    """
 
     key: str
     title: str
@@ -35,6 +44,7 @@ class Report:
     value_name: str
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    draw: Callable[[Path], None] | None = None
 
     @property
     def within(self) -> bool:
@@ -42,13 +52,12 @@ class Report:
         return all(row.within is not False for row in self.rows)
 
     def text(self) -> str:
-        header = [*self.columns, self.value_name, "at most", "kept"]
-        lines = [header, *([*row.cells, f"{row.value:.2f}", *_bound_cells(row)] for row in self.rows)]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-        n_left = len(self.columns) - 1  # names to the left, numbers to the right
+        """For a terminal: columns of equal width, the notes below."""
+        lines = self._lines()
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
         table = [
             "  ".join(
-                cell.ljust(width) if i < n_left else cell.rjust(width)
+                cell.ljust(width) if i < self._n_left else cell.rjust(width)
                 for i, (cell, width) in enumerate(zip(line, widths, strict=True))
             )
             for line in lines
@@ -56,13 +65,32 @@ class Report:
         table.insert(1, "-" * len(table[0]))
         return "\n".join([self.title, "", *(line.rstrip() for line in table), "", *self.notes])
 
+    def markdown(self) -> str:
+        """The table for a README, without the notes."""
+        lines = self._lines()
+        rule = ["---" if i < self._n_left else "---:" for i in range(len(lines[0]))]
+        return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
+
     def as_dict(self) -> dict[str, Any]:
         rows = [
             dict(zip(self.columns, row.cells, strict=True))
-            | {self.value_name: row.value, "bound": row.bound, "within": row.within}
+            | {self.value_name: row.value, "bound": row.bound, "at_least": row.at_least, "within": row.within}
             for row in self.rows
         ]
         return {"key": self.key, "title": self.title, "rows": rows, "notes": list(self.notes), "within": self.within}
+
+    @property
+    def _n_left(self) -> int:
+        return len(self.columns) - 1  # names to the left, numbers to the right
+
+    def _lines(self) -> list[list[str]]:
+        """The header and the rows as words; the bound's two columns only where there is any bound."""
+        bounded = any(row.bound is not None for row in self.rows)
+        header = [*self.columns, self.value_name, *(["bound", "kept"] if bounded else [])]
+        return [
+            header,
+            *([*row.cells, f"{row.value:.2f}", *(_bound_cells(row) if bounded else [])] for row in self.rows),
+        ]
 
 
 def machine() -> str:
@@ -70,8 +98,8 @@ def machine() -> str:
     import torch
 
     words = (
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads by default"
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores ({_instructions()}), "
+        f"Python {platform.python_version()}, torch {torch.__version__}, {torch.get_num_threads()} threads by default"
     )
     if not hasattr(os, "getloadavg"):  # Windows
         return words
@@ -80,7 +108,17 @@ def machine() -> str:
     return f"{words}, load average {load:.1f}{busy}"
 
 
+def _instructions() -> str:
+    """The widest vector instructions that torch uses here, and whether the processor multiplies bfloat16 itself."""
+    import torch
+
+    from cnn_core.saliency import has_fast_bfloat16
+
+    half = "with" if has_fast_bfloat16(torch.device("cpu")) else "without"
+    return f"{torch.backends.cpu.get_cpu_capability()}, {half} bfloat16 instructions"
+
+
 def _bound_cells(row: Row) -> list[str]:
     if row.bound is None:
         return ["", ""]
-    return [f"{row.bound:.2f}", "yes" if row.within else "NO"]
+    return [f"{'≥' if row.at_least else '≤'} {row.bound:.2f}", "yes" if row.within else "NO"]

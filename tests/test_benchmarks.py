@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
+from PIL import Image
 
-from benchmarks import inference
+import cnn_core as cc
+from benchmarks import folder, inference, peak_memory, peers, saliency
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.report import Report, Row
 from benchmarks.timing import take_turns, threads
@@ -68,8 +72,104 @@ def test_report_says_which_bounds_are_kept(capsys: pytest.CaptureFixture[str], m
     report = Report("inference", "A table", ("model", "ms"), "ratio", rows, ("A note.",))
     assert [row.within for row in rows] == [True, False, None] and not report.within
     text = report.text()
-    assert "1.05     1.15   yes" in text and "1.25     1.15    NO" in text and "A note." in text
+    assert "1.05  ≤ 1.15   yes" in text and "1.25  ≤ 1.15    NO" in text and "A note." in text
 
-    monkeypatch.setattr(inference, "measure", lambda *, quick: report)
+    monkeypatch.setattr(inference, "measure", lambda *, quick: (report,))
     assert main(["inference"]) == 0 and main(["inference", "--check"]) == 1
     assert "1.25" in capsys.readouterr().out
+    assert main(["inference", "--markdown"]) == 0
+    assert "| model | ms | ratio | bound | kept |\n| --- | ---: | ---: | ---: | ---: |\n| net | 1.0 |" in (
+        capsys.readouterr().out
+    )
+    least = [Row(("net", "1.0"), value, 3.0, at_least=True) for value in (2.9, 3.0)]
+    assert [row.within for row in least] == [False, True]
+    assert "2.90  ≥ 3.00    NO" in Report("a", "A table", ("model", "ms"), "times", tuple(least)).text()
+    assert "bound" not in Report("a", "A table", ("model", "ms"), "times", rows[2:]).text()
+
+
+def test_time_is_bounded() -> None:
+    """After the time is up no round is begun, but there are at least as many as asked for."""
+    timings = take_turns({"one": lambda: time.sleep(0.002)}, "one", rounds=50, warm_up=0, seconds=0.0, least=3)
+    assert len(timings["one"].times) == 3 and timings["one"].over(timings["one"]) == 1.0
+
+
+def test_saliency_beside_its_peers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One network on small pictures: every contestant runs, and each promise has its row, its bound and its verdict."""
+    monkeypatch.setattr(saliency, "NETWORKS", ("resnet18",))
+    monkeypatch.setattr(saliency, "BATCHES", (1, 2))
+    monkeypatch.setattr(saliency, "LEAN_BATCH", 2)
+    monkeypatch.setattr(saliency, "INPUT_SIZE", 64)
+    monkeypatch.setattr(saliency, "THREADS", 1)
+    monkeypatch.setattr(saliency, "QUICK_SECONDS", 0.0)
+    monkeypatch.setattr(saliency, "N_PHOTOGRAPHS", 20)  # a tenth of them in quick mode
+    # 512 passes each, and processes of their own: dear, and arithmetic is all that is looked at here.
+    ways = {peers.FORWARD: 0.001, peers.CONVLENS: 0.001, peers.GRAD_CAM: 0.004}
+    monkeypatch.setattr(
+        peers.Contest, "dear", lambda self, method: {n: lambda s=s: time.sleep(s) for n, s in ways.items()}
+    )
+    monkeypatch.setattr(peak_memory, "growth", lambda name, network, batch: 100.0 * len(name))
+
+    assert main(["saliency", "--quick", "--json", "--out", str(tmp_path)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert json.loads((tmp_path / "benchmarks.json").read_text()) == printed
+    table, promises = printed["reports"]
+    assert [(row["network"], row["batch"]) for row in table["rows"]] == [("resnet18", "1"), ("resnet18", "2")]
+    for row in table["rows"]:
+        assert 0.5 < row["ConvLens"] < 50 and all(
+            0.5 < float(row[name]) < 50 for name in ("captum", "torchcam", "grad-cam")
+        )
+    found = {(row["what"], row["where"], row["against"]): row for row in promises["rows"]}
+    assert len(found) == len(promises["rows"])
+    bounds = [(row["bound"], row["at_least"]) for row in promises["rows"] if row["bound"] is not None]
+    assert bounds == [
+        *[(1.08, False), (1.12, False), (3.0, True), (1.08, False), (3.0, True)],  # batch 1 with ten classes, batch 2
+        *[(6.0, True), (100.0, True), (2.5, True), (0.5, False), (0.85, True), (0.85, True)],
+    ]
+    share = found["Peak memory, share", "vgg16, batch 4", "grad-cam"]
+    assert share["measured"] == pytest.approx(len("ConvLens") / len("grad-cam")) and not share["within"]
+    assert found["Score-CAM, times faster", "resnet18, batch 1", "grad-cam"]["measured"] > 1.5
+    drawn = ElementTree.parse(tmp_path / "saliency.svg").getroot()
+    assert drawn.tag.endswith("svg") and not (tmp_path / "saliency_bounds.svg").exists()
+
+
+def test_all_contestants_make_the_same_map() -> None:
+    """What is timed is the same work: each package's map is a positive multiple of ConvLens's."""
+    contest = peers.Contest("resnet18", size=96)
+    made = {name: run() for name, run in contest.candidates(2).items()}
+    theirs = made[peers.CAPTUM].relu()[:, 0].detach()
+    for ours, other, cam in zip(made[peers.CONVLENS], theirs, made[peers.TORCHCAM][0], strict=True):
+        ours = torch.from_numpy(ours.values.copy())
+        assert ours.max() > 0
+        # captum leaves out nothing; torchcam scales each map to [0, 1]
+        assert (ours - other).abs().max() <= 1e-5 * ours.max()
+        scaled = (ours - ours.min()) / (ours.max() - ours.min())
+        assert (scaled - cam).abs().max() <= 1e-4
+    assert made[peers.GRAD_CAM].shape == (2, 96, 96)
+    dear = contest.dear("ablationcam")
+    assert set(dear) == {peers.FORWARD, peers.CONVLENS, peers.GRAD_CAM}
+    assert isinstance(dear[peers.CONVLENS](), cc.SaliencyMap)
+
+
+def test_the_bare_loop_sees_what_explain_many_sees(tmp_path: Path) -> None:
+    """The same pictures, prepared the same: bit for bit, read by threads or not."""
+    paths = folder.photographs(tmp_path, 26)
+    assert len({path.read_bytes() for path in paths}) == 26
+    assert all(Image.open(path).format == "JPEG" and min(Image.open(path).size) >= 0.69 * 253 for path in paths)
+    classifier = cc.load_model(folder.NETWORK, device="cpu")
+    bare = folder.Bare(classifier)
+    for workers in (0, 2):
+        batches = list(bare._batches(paths, workers))
+        assert [len(batch) for batch in batches] == [folder.BATCH, 26 - folder.BATCH]
+        for row, path in zip(torch.cat(batches), paths, strict=True):
+            assert torch.equal(row[None], classifier.preprocess(path).tensor)
+
+
+def test_peak_memory_counts_what_a_contestant_needs() -> None:
+    """A block of 64 MB that was held for a moment only is seen; the passes of a small network need less than 200."""
+    before = peak_memory._start()
+    block = torch.ones(16 * 2**20)
+    del block
+    assert 60 <= (peak_memory._peak() - before) / 2**20 <= 80
+    assert 0 <= peak_memory.grown(peers.CONVLENS, "resnet18", 1) < 200
