@@ -11,9 +11,8 @@ import streamlit as st
 import cnn_core as cc
 from cnn_core.training.experiment import Arm, ClassicRecipe
 from cnn_core.training.recipe import NORMALISATIONS, OPTIMISERS, SCHEDULES, Recipe, adapt
-from ui import session
+from ui import session, widgets
 from ui.experiment_records import Settings
-from ui.text import plain
 
 SEEDS: Final = (1, 2, 3, 5)
 MOST_RUNS: Final = 20
@@ -83,38 +82,40 @@ def changed_settings(declared: Recipe, recipe: Recipe) -> Settings:
 
 
 def wanted_arms(experiment: cc.Experiment, offered: Sequence[Arm], default: Sequence[str]) -> tuple[Arm, ...]:
-    """The arms of the address where this experiment has them, else the default ones; a wrong one is told once."""
+    """The arms of the address that this experiment has, else the default ones; what no experiment has is said."""
     text = session.get("arms")
-    by_key = {arm.key: arm for arm in offered}
+    found: tuple[Arm, ...] = ()
     if text is not None:
         keys = text.split(",")
-        unknown = [key for key in keys if key not in by_key]
-        if not unknown:
-            return tuple(arm for arm in offered if arm.key in keys)
-        if not any(arm.key in keys for other in cc.list_experiments() for arm in other.arms):
-            st.info(
-                f"“{plain(experiment.title)}” has no network “{plain(unknown[0])}”, so here are the ones it opens "
-                "with.",
-                icon=":material/tune:",
-            )
-        session.set("arms", None)
-    return tuple(by_key[key] for key in default)
+        found = tuple(arm for arm in offered if arm.key in keys)
+        # Those of another experiment were chosen on its page, and are no mistake here.
+        everywhere = {arm.key for other in cc.list_experiments() for arm in other.arms}
+        unknown = [key for key in keys if key not in everywhere]
+        if len(found) < len(keys):
+            session.set("arms", ",".join(arm.key for arm in found) or None)
+        if unknown:
+            instead = "the others were chosen" if found else "here are the ones it opens with"
+            session.tell("arms", f"“{experiment.title}” has no network “{unknown[0]}”; {instead}.")
+    widgets.said("arms", ":material/tune:")
+    return found or tuple(arm for arm in offered if arm.key in default)
 
 
 def wanted_settings() -> Settings:
-    """The changed settings of the address; what is no setting, or out of its range, is told once and dropped."""
+    """The changed settings of the address; what is no setting, or out of its range, is said and left out."""
     text = session.get("recipe")
-    if text is None:
-        return ()
     found: dict[str, Any] = {}
-    for part in text.split(","):
+    wrong = []
+    for part in text.split(",") if text is not None else ():
         name, _, value = part.partition("~")
         read = read_setting(name, value)
         if read is None:
-            st.info(f"“{plain(part)}” is no setting that can be changed here; it was left out.", icon=":material/tune:")
-            _tell(found)
+            wrong.append(part)
         else:
             found[name] = read
+    if wrong:
+        _tell(found)
+        session.tell("recipe", f"“{wrong[0]}” is no setting that can be changed here; it was left out.")
+    widgets.said("recipe", ":material/tune:")
     return _ordered(found)
 
 

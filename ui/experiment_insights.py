@@ -8,8 +8,7 @@ from typing import Final
 
 import streamlit as st
 
-from ui import experiment_input, experiment_signal, lesson, session
-from ui.text import plain
+from ui import experiment_input, experiment_signal, lesson, session, widgets
 
 
 @dataclass(frozen=True)
@@ -96,9 +95,9 @@ def draw() -> None:
     chosen = session.get("section")
     if chosen not in SECTIONS:
         if chosen is not None:
-            st.info(f"There is no section “{plain(chosen)}” here, so this is the first one.", icon=":material/tab:")
-            session.set("section", None)
+            session.refuse("section", f"There is no section “{chosen}” here, so this is the first one.")
         chosen = next(iter(SECTIONS))
+    widgets.said("section", ":material/tab:")
     st.session_state.cl_insights_section = chosen
 
     def changed() -> None:
