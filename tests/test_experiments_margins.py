@@ -33,8 +33,8 @@ def test_lenet_reads_digits_after_seconds(say: Say) -> None:
     seconds = [run.cpu_seconds for run in found]
     say(told("LeNet-5, 8,000 digits, held out:", accuracies(found)) + f" in {max(seconds):.1f} s of a core at most")
     assert min(accuracies(found)) > 0.97
-    # It takes some 5 s of a core that it has to itself; twice that where other tests share the core's caches.
-    assert min(seconds) < 10
+    # The quickest of the three: other tests on the same core slow each of them down by its caches.
+    assert min(seconds) < 5
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import cnn_core as cc
+from cnn_core.training.recipe import Recipe
 from cnn_core.training.storage import zip_run
 from ui import cached, session
 from ui.training import Runs, place_in_line
@@ -90,9 +92,23 @@ def test_two_runs_of_one_network_are_never_taken_for_each_other(run: cc.Training
     assert str(training.fitting_picture(clothes)).startswith("clothing")
 
 
-def test_a_visitor_keeps_a_bounded_number_of_runs(run: cc.TrainingRun) -> None:
-    from dataclasses import replace
+def test_a_run_whose_pictures_are_gone_is_not_offered(run: cc.TrainingRun) -> None:
+    own = Runs()
+    gone = own.add(replace(run, recipe=_Gone(**run.recipe.to_dict())))
+    here = own.add(run)
+    at = opened("features", own, model=f"run:{gone}", picture="digit_7")
+    assert not at.exception and "another session" in words(at)
+    assert len(own.all()) == 2 and here != gone and words(at).count("**Your runs**") == 1
 
+
+class _Gone(Recipe):
+    """A recipe on a learner's own pictures, after these were let go."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", "own:" + "0" * 32)
+
+
+def test_a_visitor_keeps_a_bounded_number_of_runs(run: cc.TrainingRun) -> None:
     own = Runs()
     names = [own.add(replace(run, seed=seed)) for seed in range(30)]
     assert list(own.all()) == names[:5:-1] and own.get(names[0]) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -12,11 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import cnn_core as cc
-from cnn_core.training import worker
+from cnn_core.training import own_data, worker
 from cnn_core.training.worker_line import Line
 from ui.jobs import Job, Jobs
 from ui.training import Live, Runs
@@ -83,6 +86,30 @@ def test_a_process_learns_what_the_library_learns() -> None:
     short = cc.train("lenet", seed=1, should_stop=lambda: next(stop, True), **SHORT)
     assert worker.resume(short, evaluate_every=10).digest == here.digest
     assert children() == {pid}
+
+
+def test_a_learners_own_pictures_travel_to_the_process() -> None:
+    generator = np.random.default_rng(0)
+    files = []
+    for label, colour in (("red", 0), ("blue", 2)):
+        for i in range(5):
+            rgb = generator.integers(0, 80, (50, 60, 3), dtype=np.uint8)
+            rgb[..., colour] += 150
+            buffer = io.BytesIO()
+            Image.fromarray(rgb).save(buffer, "PNG")
+            files.append(own_data.File(label, f"{label}{i}.png", buffer.getvalue()))
+    own = own_data.prepare(files)
+    assert own is not None
+    own_data.hold(own)
+    settings = {"network": "build:conv8k3-relu-max2-flatten-linear", "data": own.key, "n_train": 8, "batch_size": 4}
+    try:
+        run = worker.train("build", seed=0, steps=6, **settings)
+        assert run.digest == cc.train("build", seed=0, steps=6, **settings).digest
+        assert run.classifier().class_names == ("blue", "red")
+    finally:
+        own_data.release(own.key)
+    with pytest.raises(cc.InvalidOption, match="bring them again"):
+        worker.train("build", seed=0, steps=6, **settings)
 
 
 def test_numbers_that_are_not_finite_come_through() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import streamlit as st
 
 import cnn_core as cc
-from ui import cached, jobs
+from ui import cached, engine, jobs
 from ui.text import plain
 
 PREFIX: Final = "run:"
@@ -66,13 +66,25 @@ def keep(run: cc.TrainingRun) -> str:
 
 
 def runs() -> dict[str, cc.TrainingRun]:
-    """This visitor's runs by id, newest first."""
-    return store().all()
+    """This visitor's runs by id, newest first: those whose data is still there."""
+    return {name: run for name, run in store().all().items() if _has_data(run)}
 
 
 def run_of(name: str) -> cc.TrainingRun | None:
-    """The run of an id (with or without "run:"), None where this visitor has no such run (any more)."""
-    return store().get(name.removeprefix(PREFIX))
+    """The run of an id (with or without "run:"), None where this visitor has no such run, or not its data any more."""
+    run = store().get(name.removeprefix(PREFIX))
+    return run if run is not None and _has_data(run) else None
+
+
+def _has_data(run: cc.TrainingRun) -> bool:
+    """False where a run learned from pictures that its visitor has let go of."""
+    from cnn_core.training.data import data_set
+
+    try:
+        data_set(run.recipe.data)
+    except cc.InvalidOption:
+        return False
+    return True
 
 
 def reference(name: str) -> str:
@@ -141,6 +153,7 @@ def start(
     key = (experiment, arm, seed, evaluate_every, resume.digest if resume else "", *sorted(settings.items()))
 
     def work(job: jobs.Job) -> cc.TrainingRun:
+        engine.load()
         from cnn_core.training import worker
 
         told: list[cc.Step] = list(resume.steps) if resume else []
@@ -203,6 +216,7 @@ def warm() -> None:
     """Start a process that will train, so that it is ready when the visitor presses the button."""
 
     def start_one() -> None:
+        engine.load()
         from cnn_core.training import worker
 
         worker.warm()
