@@ -40,6 +40,11 @@ def block(inputs: int, outputs: int, shortcut: int = 0) -> int:
     return conv(inputs, outputs, bias=False) + conv(outputs, outputs, bias=False) + 2 * bn(outputs) + shortcut
 
 
+def inception(inputs: int, one: int, before: int, three: int, before_five: int, five: int, pooled: int) -> int:
+    first = conv(inputs, one, 1) + conv(inputs, before, 1) + conv(inputs, before_five, 1) + conv(inputs, pooled, 1)
+    return first + conv(before, three) + conv(before_five, five, 5)
+
+
 LENET = conv(1, 6, 5) + conv(6, 16, 5) + linear(400, 120) + linear(120, 84) + linear(84, 10)
 SMALL = conv(1, 16) + conv(16, 32) + linear(1568, 10)
 DEEP = conv(1, 16, bias=False) + 19 * conv(16, 16, bias=False) + linear(784, 10)
@@ -63,6 +68,38 @@ PARAMETERS = {
     + block(16, 32, shortcut=conv(16, 32, 1, bias=False))
     + block(32, 32)
     + linear(32, 10),
+    "small_lenet": LENET,
+    "small_alexnet": conv(1, 16, 7)
+    + conv(16, 32, 5)
+    + conv(32, 40)
+    + conv(40, 40)
+    + conv(40, 32)
+    + linear(288, 256)
+    + linear(256, 128)
+    + linear(128, 10),
+    "small_vgg": conv(1, 12)
+    + conv(12, 12)
+    + conv(12, 24)
+    + conv(24, 24)
+    + conv(24, 48)
+    + conv(48, 48)
+    + linear(432, 128)
+    + linear(128, 128)
+    + linear(128, 10),
+    "small_googlenet": conv(1, 16, 5)
+    + conv(16, 24)
+    + inception(24, 16, 16, 24, 4, 8, 8)
+    + inception(56, 24, 24, 48, 8, 12, 12)
+    + inception(96, 40, 28, 56, 8, 16, 16)
+    + linear(128, 10),
+    "small_resnet": conv(1, 16, bias=False)
+    + bn(16)
+    + 2 * block(16, 16)
+    + block(16, 32, shortcut=conv(16, 32, 1, bias=False))
+    + block(32, 32)
+    + block(32, 64, shortcut=conv(32, 64, 1, bias=False))
+    + block(64, 64)
+    + linear(64, 10),
 } | {
     f"{kind}_{depth}": conv(1, 16, 5, bias=False) + bn(16) + (depth - 2) // 2 * block(16, 16) + linear(64, 10)
     for kind in ("plain", "residual")

@@ -226,7 +226,8 @@ def _skip() -> None:
     block = found[names.index(picked or names[1])]
     maps = block_maps(cached.trace(model, shown.seen), block)
     residual(maps, key="cl_landmarks_residual", title=f"Small ResNet, {block.name}")
-    carried = "x goes round unchanged" if block.is_identity else "x goes round through a 1×1 convolution"
+    unchanged = block.is_identity or model.network[block.skip].kind == "identity"
+    carried = "x goes round unchanged" if unchanged else "x goes round through a 1×1 convolution"
     st.caption(
         f"In {names[found.index(block)]} {carried}; |F(x)| / |x| is {maps.ratio:.3g} (L2 norms over all channels and "
         "cells). A ReLU follows the sum."

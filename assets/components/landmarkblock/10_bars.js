@@ -1,8 +1,9 @@
 // Several ways to build one place, side by side: weights and multiply-adds, each group on its own scale.
 const exact = (n) => n.toLocaleString("en");
 
-/** "223.9 million" from a million on, every digit below. */
+/** "223.9 million" from a million on, "3.699 billion" from a thousand million, every digit below. */
 function many(n) {
+  if (n >= 1e9) return `${(n / 1e9).toPrecision(4)} billion`;
   return n >= 1e6 ? `${(n / 1e6).toPrecision(4)} million` : exact(n);
 }
 

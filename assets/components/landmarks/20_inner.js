@@ -65,8 +65,9 @@ function drawInner(inner, unit, entry, costs) {
       if (source < 0 && isJoin(node)) {
         line(`M${x0} ${y0 - 12} C ${x0 + 30} 6, ${x0 + 40} 6, ${x0 + 60} 6 L ${x1 - 30} 6 C ${x1 + 10} 6, ${x1 + 30} 8, ${x1 + 40} ${y1 - BOX.height / 2}`, "skip");
       } else {
-        const bend = Math.min(40, (x1 - x0) / 2);
-        line(`M${x0} ${y0} C ${x0 + bend} ${y0}, ${x1 - bend} ${y1}, ${x1} ${y1}`, "");
+        // Level up to the last gap, so that no line runs behind a box of another branch.
+        const from = Math.max(x0, x1 - BOX.right);
+        line(`M${x0} ${y0} L ${from} ${y0} C ${from + 24} ${y0}, ${x1 - 24} ${y1}, ${x1} ${y1}`, "");
       }
     });
     return box;

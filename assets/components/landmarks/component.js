@@ -54,9 +54,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   function story() {
     const one = here();
-    const said = (tag, words) => [make("span", "tag", tag), document.createTextNode(words)];
-    find(".problem").replaceChildren(...said("The problem", one.problem));
-    find(".answer").replaceChildren(...said("Its answer", one.answer));
+    find(".problem").textContent = one.problem;
+    find(".answer").textContent = one.answer;
     find(".paper").textContent = one.paper;
     find(".models").replaceChildren(...(one.models.length < 2 ? [] : one.models.map((entry, index) => {
       const button = make("button", "", entry.title);
@@ -78,8 +77,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const last = index === model().units.length - 1;
     box.classList.add(index === 0 ? "picture" : last ? "logits" : unit.parameters ? "weights" : "plain");
     if (unit.kind === "block") box.classList.add("block");
-    box.style.height = `${12 + (maps ? (108 * log(unit.shape[1])) / log(224) : (108 * log(unit.shape[0])) / log(25088))}px`;
-    box.style.width = maps ? `${6 + (22 * log(unit.shape[0])) / log(2048)}px` : "7px";
+    box.style.height = `${12 + (maps ? (138 * log(unit.shape[1])) / log(224) : (138 * log(unit.shape[0])) / log(25088))}px`;
+    // As wide as a narrow window leaves room for, so that nothing overlaps.
+    box.style.width = maps ? `clamp(6px, ${10 + (80 * log(unit.shape[0])) / log(2048)}%, ${8 + (34 * log(unit.shape[0])) / log(2048)}px)` : "8px";
     return box;
   }
   function cost(unit) {
@@ -103,7 +103,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       button.setAttribute("aria-pressed", String(state.open[m.key] === index));
       button.setAttribute("aria-label", unitWords(unit, m, costs));
       const dim = make("span", "dim");
-      dim.append(make("b", "", count(unit.shape[0])), make("br"), unit.shape.length === 3 ? `${unit.shape[1]}²` : "·");
+      dim.append(make("b", "", count(unit.shape[0])), make("br"), unit.shape.length === 3 ? `${unit.shape[1]}²` : "\u00a0");
       button.append(slab(unit, index), dim);
       if (costs) button.append(cost(unit));
       button.onpointerenter = () => tell(index);
@@ -141,15 +141,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   function tell(index) {
     const m = model();
-    find(".readout").textContent = unitWords(m.units[index], m, costs) +
-      (index === 0 && !costs ? "" : "");
+    find(".readout").textContent = unitWords(m.units[index], m, costs);
   }
 
   function draw() {
     // What opens first is the block that the landmark is known for.
     for (const one of landmarks) for (const m of one.models) {
       if (!(m.key in state.open)) {
-        const first = m.units.findIndex((unit) => unit.kind === "block" && unit.nodes.length > 3);
+        const skips = m.units.findIndex((unit) => unit.nodes.some((node) => node.inputs.includes(-1) && node.inputs.length > 1));
+        const first = skips >= 0 ? skips : m.units.findIndex((unit) => unit.kind === "block" && unit.nodes.length > 3);
         state.open[m.key] = first < 0 ? null : first;
         state.unit[m.key] = first < 0 ? 1 : first;
       }
