@@ -156,7 +156,7 @@ def augmented(arm: str, *, title: str, seed: int) -> None:
     st.image(
         mosaic(found, zoom=5),
         caption=f"{title} The first column is the picture, the others are what the network saw of it, seed {seed}.",
-        width="stretch",
+        width=600,
     )
 
 

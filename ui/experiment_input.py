@@ -169,13 +169,10 @@ def augmentation() -> None:
     seed = session.get("seed")
 
     def exhibit() -> None:
-        left, right = st.columns(2, gap="large")
-        with left:
-            experiment_exhibits.augmented(
-                "small_augmented", title="Digits: turned 15°, moved 10 %, resized 15 %, sheared.", seed=seed
-            )
-        with right:
-            experiment_exhibits.augmented("fashion_augmented", title="Clothing: the same, and mirrored.", seed=seed)
+        experiment_exhibits.augmented(
+            "small_augmented", title="Digits: turned 15°, moved 10 %, resized 15 %, sheared.", seed=seed
+        )
+        experiment_exhibits.augmented("fashion_augmented", title="Clothing: the same, and mirrored.", seed=seed)
 
     panel(
         "augmentation",

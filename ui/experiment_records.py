@@ -109,7 +109,7 @@ class Source:
     def words(self) -> str:
         """Where a sentence's numbers come from."""
         if not self.is_own:
-            return f"precomputed, {len(self.seeds)} seeds"
+            return f"precomputed, {len(self.seeds)} seeds" if len(self.seeds) > 1 else "precomputed, one seed"
         return f"your run, seed {self.seeds[0]}" if len(self.seeds) == 1 else f"your runs, seeds {listed(self.seeds)}"
 
     def seeds_of(self, arm: str) -> tuple[int, ...]:

@@ -62,7 +62,7 @@ function partOf(series, frame) {
 
 /** From numbers to pixels, for the parts that are shown. Zero on a log axis has a place of its own at the foot. */
 function scalesOf(view, parts, box, fitted) {
-  const xs = parts.flatMap((part) => [...part.x]);
+  const xs = [...parts.flatMap((part) => [...part.x]), ...view.xNames.map(([at]) => at)];
   const tx = view.xLog ? Math.log10 : (v) => v;
   let [x0, x1] = xs.length ? [Math.min(...xs), Math.max(...xs)].map(tx) : [0, 1];
   if (!(x1 > x0)) [x0, x1] = [x0 - 0.5, x1 + 0.5];
