@@ -73,7 +73,7 @@ def _pixels(n: int) -> str:
 
 def _table_picker() -> str:
     st.session_state.cl_imagenet_data = session.get("table")
-    chosen: str = st.segmented_control(
+    st.segmented_control(
         "Data set",
         list(TABLES),
         required=True,
@@ -82,7 +82,7 @@ def _table_picker() -> str:
         on_change=lambda: session.set("table", st.session_state.cl_imagenet_data),
         label_visibility="collapsed",
     )
-    return chosen
+    return str(st.session_state.cl_imagenet_data)
 
 
 def size_answer(found: Sequence[Result]) -> tuple[str, str]:

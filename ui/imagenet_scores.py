@@ -117,8 +117,8 @@ def results(data: str, moved: int) -> list[Result] | None:
             found.append(_result(one, data, moved))
         return found
 
-    def start() -> jobs.Job:
-        return mine.start(slot, key, work)
+    def start() -> None:
+        mine.start(slot, key, work)
 
     kept = mine.kept(slot)
     if kept is not None and kept[0] == key:
@@ -126,7 +126,7 @@ def results(data: str, moved: int) -> list[Result] | None:
         return value
     job = mine.job(slot)
     if job is None or job.key != key:
-        job = start()
+        job = mine.start(slot, key, work)
         if job.thread is not None:
             job.thread.join(_QUICK)
     if job.state == "done":

@@ -114,10 +114,15 @@ def inside(fitted: Fitted, index: int) -> tuple[Inside, Inside]:
     from cnn_core.training.machine_views import look_inside
 
     digit = digit_of(index)[0]
+
+    def opened(trio: tuple[Machine, ...]) -> Inside:
+        hog, mlp, cnn = trio
+        return look_inside(hog, mlp, cnn, digit)
+
     return cached.memo(
         "machines_inside",
         (*fitted.key, index),
-        lambda: (look_inside(*fitted.plain, digit), look_inside(*fitted.shuffled, digit)),
+        lambda: (opened(fitted.plain), opened(fitted.shuffled)),
         lambda made: sum(one.weights.nbytes + one.maps.nbytes + 8192 for one in made),
     )
 

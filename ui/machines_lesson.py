@@ -40,8 +40,8 @@ def digits() -> int:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         with st.container(width="stretch"):
             options = list(_examples())
-            if str(index) not in {option.key for option in options}:
-                options.insert(0, _option(index))
+            # Ten thumbnails, one a class: the chosen digit stands in its class's place.
+            options[machines_fitted.digit_of(index)[1]] = _option(index)
             picker(
                 options,
                 str(index),
@@ -166,7 +166,17 @@ def bench(index: int, *, waiting: bool) -> Fitted:
         key="cl_machines_hand",
         on_keep=_keep,
     )
+    if not waiting:
+        st.caption(costs(fitted))
     return fitted
+
+
+def costs(machines: Fitted) -> str:
+    """What each machine learned, and how long that took."""
+    told = "; ".join(
+        f"{TITLES[one.key]}: {one.n_parameters:,} numbers in {one.core_seconds:.1f} s" for one in machines.plain
+    )
+    return f"Learned from {machines.plain[0].recipe.n_train:,} digits. {told} of one core, where they were fitted."
 
 
 def look_inside(fitted: Fitted, index: int) -> None:

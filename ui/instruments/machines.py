@@ -78,7 +78,7 @@ def hand(
         "told": f"{place[0]}~{place[1]}~{'shuffled' if place[2] else 'plain'}",
         "subject": subject,
     }
-    arrays = {"digit": digit, "order": order.astype(np.int32)}
+    arrays: dict[str, np.ndarray] = {"digit": digit, "order": order.astype(np.int32)}
     if scores is not None:
         arrays["scores"] = scores
     mount("machines", key=key, data=pack(meta, **arrays), triggers={"keep": kept})
