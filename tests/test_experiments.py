@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -239,7 +240,13 @@ def test_the_script_makes_bands_that_can_be_loaded(
     experiment = replace(experiment_of("lenet"), arms=(Arm("relu", "ReLU", cheap),))
     monkeypatch.setitem(_registry(), "lenet", experiment)
     output = tmp_path / "lenet.json"
+    assert bands.main(["lenet", "--seeds", "2", "-o", str(output)]) == 0
+    monkeypatch.setattr(bands, "run_experiment", _only_seed(2))  # the two that are there are not run again
     assert bands.main(["lenet", "--seeds", "3", "-o", str(output)]) == 0
+    monkeypatch.undo()
+    monkeypatch.setitem(_registry(), "lenet", experiment)
+    whole = bands.summarise(cc.run_experiment("lenet", seeds=(0, 1, 2)))
+    assert json.loads(output.read_text())["cells"] == whole["cells"]
     found = cc.load_bands("lenet", tmp_path)
     assert found is not None and found.seeds == (0, 1, 2) and found.current and found.label == "precomputed, 3 seeds"
     runs = [cc.train("lenet", seed=seed) for seed in found.seeds]
@@ -259,6 +266,14 @@ def test_the_script_makes_bands_that_can_be_loaded(
     capsys.readouterr()
     assert bands.main(["lenett", "--seeds", "1"]) == 2 and "no experiment" in capsys.readouterr().err
     assert bands.main(["lenet", "--seeds", "0"]) == 2
+
+
+def _only_seed(seed: int) -> Callable[..., cc.ResultTable]:
+    def run(key: str, *, seeds: list[int], **options: Any) -> cc.ResultTable:
+        assert seeds == [seed]
+        return cc.run_experiment(key, seeds=seeds, **options)
+
+    return run
 
 
 def _registry() -> dict[str, Experiment]:

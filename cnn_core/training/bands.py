@@ -1,4 +1,7 @@
-"""Precomputed spreads: `python -m cnn_core.training.bands EXPERIMENT --seeds 10 -o FILE` makes one, pages read them."""
+"""Precomputed spreads: `python -m cnn_core.training.bands EXPERIMENT --seeds 10` makes one, pages read them.
+
+It is written after each seed, and seeds that are there already are not run again.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..assets import ASSETS
-from ..errors import ConvLensError
+from ..errors import ConvLensError, InvalidOption
 from .experiment import Arm
 from .experiments import experiment_of
 from .results import Cell, ResultTable, run_experiment
@@ -113,12 +116,59 @@ def _curves(runs: Sequence[TrainingRun]) -> dict[str, Any]:
     return curves
 
 
+def joined(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Two of what `summarise` gives, of the same recipes and different seeds, as one."""
+    n, m = len(earlier["seeds"]), len(later["seeds"])
+    more = {(cell["arm"], cell["measure"]): cell["values"] for cell in later["cells"]}
+    cells = [
+        {**cell, "values": [*cell["values"], *more[cell["arm"], cell["measure"]]]}
+        for cell in earlier["cells"]
+        if (cell["arm"], cell["measure"]) in more
+    ]
+    curves = {
+        arm: {name: _joined_band(own[name], later["curves"][arm][name], n, m) for name in own}
+        for arm, own in earlier["curves"].items()
+    }
+    return {**earlier, "seeds": [*earlier["seeds"], *later["seeds"]], "cells": cells, "curves": curves}
+
+
+def _joined_band(one: Mapping[str, Any], other: Mapping[str, Any], n: int, m: int) -> dict[str, Any]:
+    steps = [step for step in one["steps"] if step in other["steps"]]  # a run that diverged has fewer
+    first, second = (
+        {key: np.array([band[key][band["steps"].index(step)] for step in steps]) for key in ("mean", "low", "high")}
+        for band in (one, other)
+    )
+    spread = {
+        "mean": (n * first["mean"] + m * second["mean"]) / (n + m),
+        "low": np.minimum(first["low"], second["low"]),
+        "high": np.maximum(first["high"], second["high"]),
+    }
+    return {"steps": steps} | {key: [_rounded(value) for value in values] for key, values in spread.items()}
+
+
 def _evaluation(step: Step) -> Any:
     return step.evaluation
 
 
 def _rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
+
+
+def _make(key: str, seeds: int, arms: Sequence[str] | None, output: Path) -> dict[str, Any]:
+    """Run the seeds that the file does not have yet, and write it after each."""
+    told: dict[str, Any] | None = None
+    if output.is_file():
+        told = from_words(json.loads(output.read_text(encoding="utf-8")))
+    for seed in range(seeds):
+        if told is not None and seed in told["seeds"]:
+            continue
+        new = summarise(run_experiment(key, seeds=[seed], arms=arms, on_progress=_say))
+        same = told is not None and all(told[name] == new[name] for name in ("recipes", "made_with"))
+        told = joined(told, new) if told is not None and same else new
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(to_json(told) + "\n", encoding="utf-8")
+    assert told is not None
+    return told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -133,24 +183,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     torch.set_num_threads(1)  # several threads are slower on networks this small, and sum in another order
     try:
-        table = run_experiment(
-            options.experiment,
-            seeds=range(options.seeds),
-            arms=options.arms.split(",") if options.arms else None,
-            on_progress=_say,
-        )
-        output: Path = options.output or FOLDER / f"{table.experiment.key}.json"
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(to_json(summarise(table)) + "\n", encoding="utf-8")
+        key = experiment_of(options.experiment).key
+        output: Path = options.output or FOLDER / f"{key}.json"
+        if options.seeds < 1:
+            raise InvalidOption("Name at least one seed.")
+        told = _make(key, options.seeds, options.arms.split(",") if options.arms else None, output)
     except ConvLensError as error:
         print("error:", error, file=sys.stderr)
         return 2
     except OSError as error:
         print(f"error: {error.filename}: {error.strerror}.", file=sys.stderr)
         return 2
-    for row in table.rows():
-        print("  ".join(row))
-    print(f"-> {output}")
+    for cell in told["cells"]:
+        print(f"{cell['arm']}  {cell['measure']}  {np.mean(cell['values']):.4g}")
+    print(f"{len(told['seeds'])} seeds -> {output}")
     return 0
 
 
