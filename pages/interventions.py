@@ -14,6 +14,7 @@ bench = widgets.bench()
 @st.fragment
 def laboratory() -> None:
     stack = intervention_stack.stack()
+    st.caption("The class whose logit you watch:")
     target = widgets.class_picker(bench)
     interventions_lesson.laboratory(bench, stack, target)
 

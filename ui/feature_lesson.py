@@ -107,7 +107,7 @@ def open_unit(bench: widgets.Bench, layer: cc.Operation, unit: Unit) -> None:
     """Where the chosen number comes from: for a convolution the kernel page, and the sum itself for every operation."""
     st.page_link(
         shell.lesson("channel").page,
-        label=f"What channel {unit[0]} answers to: its patches, its bench, what the decision loses without it",
+        label=f"What does channel {unit[0]} answer to?",
         icon=":material/biotech:",
         query_params={"layer": layer.name, "channel": str(unit[0])},
     )

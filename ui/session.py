@@ -266,7 +266,8 @@ def adopt_address(page: str = "") -> None:
             # An address may say anything: what cannot be read is dropped and said, and what was chosen before stands.
             del st.query_params[name]
             seen.pop(name)
-            _refusals()[f"{_UNREADABLE}{name}"] = f"The address says {name}={text[:60]}, which cannot be read."
+            if text:
+                tell(f"{_UNREADABLE}{name}", f"The address says {name}={text[:60]}, which cannot be read.")
 
 
 def _write(name: str) -> None:

@@ -319,10 +319,35 @@ def test_keyboard_unfolds_opens_moves_and_folds(new_page: NewPage) -> None:
 
 
 def test_on_a_phone_only_the_graph_moves(new_page: NewPage) -> None:
-    page = new_page("network", viewport=PHONE, color_scheme="dark", device_scale_factor=2, **STILL)
+    page = new_page("network", viewport=PHONE, color_scheme="dark", device_scale_factor=2, has_touch=True, **STILL)
     instrument(page)
     root = show_costs(page)
     assert overflow(page) <= 0
     assert drawn(root)["deep"]
     expect(root.locator(".minimap")).to_be_visible()
     expect(root).to_have_attribute("data-mode", "dark")
+    # Two fingers: what lies between them stays there, and grows as they part.
+    graph = root.locator(".graph")
+    graph.scroll_into_view_if_needed()
+    box = graph.bounding_box()
+    assert box is not None
+    before = drawn(root)
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    fingers = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *halves: float) -> None:
+        points = [{"x": x + side * half, "y": y, "id": n} for half in halves for n, side in enumerate((-1, 1))]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    frames(page).reset()
+    touch("touchStart", 40)
+    for half in (50, 65, 80):
+        touch("touchMove", half)
+    touch("touchEnd")
+    after = drawn(root)
+    assert after["zoom"] / before["zoom"] == pytest.approx(2, rel=0.02)
+    middle = box["width"] / 2
+    assert (middle - after["x"]) / after["zoom"] == pytest.approx((middle - before["x"]) / before["zoom"], abs=2)
+    assert len(after["cards"]) == len(before["cards"]), "a pinch is not a click"
+    assert frames(page).sent == 0
+    assert_no_complaints(page)
