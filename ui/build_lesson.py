@@ -120,6 +120,7 @@ def _bench(plan: Plan, data: DataSet, values: dict[str, Any], guess: str | None,
             steps = live.steps if live is not None else run.steps if run is not None else ()
             of = data if run is None else data_of(run) or data
             build_training.show(steps, of, running=running, end="" if run is None else _end(run))
+        build_training.show_film(steps, of, running=running)
 
     follow()
     run = shown()
@@ -173,7 +174,7 @@ def _start(plan: Plan, data: DataSet, values: dict[str, Any], guess: str | None,
 
     steps = build_training.steps_of(values)
     st.button(
-        "Train" if guess is not None else "Train without a guess",
+        "Train this network" if guess is not None else "Train without a guess",
         key="cl_build_train",
         type="primary" if guess is not None else "secondary",
         icon=":material/play_arrow:",

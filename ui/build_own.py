@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 import streamlit as st
 
-import cnn_core as cc
 from cnn_core.training import own_data
 from cnn_core.training.own_data import File, OwnData
 from ui import jobs
@@ -172,14 +171,11 @@ def _outcome() -> None:
 
 
 def sheet(own: OwnData) -> np.ndarray:
-    """Up to 12 training pictures of each of the first 4 classes, a row for each: uint8 (h, w, 3)."""
-    rows = []
-    for label in range(min(4, len(own.class_names))):
-        chosen = own.train.pictures[own.train.labels == label][:12]
-        blank = np.full((12 - len(chosen), *chosen.shape[1:]), 128, np.uint8)
-        rows.append(np.concatenate([*chosen, *blank], axis=1))
-    return np.concatenate(rows, axis=0)
-
-
-def problem(error: cc.ConvLensError) -> str:
-    return plain(str(error))
+    """Up to 12 training pictures of each of the first 4 classes, a row for each: uint8 (h, w, 4), clear where none is."""
+    side = own_data.SIDE
+    rows = np.zeros((min(4, len(own.class_names)), side, 12 * side, 4), np.uint8)
+    for label, row in enumerate(rows):
+        for i, picture in enumerate(own.train.pictures[own.train.labels == label][:12]):
+            row[:, i * side : (i + 1) * side, :3] = picture
+            row[:, i * side : (i + 1) * side, 3] = 255
+    return rows.reshape(-1, 12 * side, 4)

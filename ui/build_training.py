@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -11,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 import cnn_core as cc
-from cnn_core.training.built import PREFIX, Plan, write
+from cnn_core.training.built import PREFIX, PRESETS, Plan, write
 from cnn_core.training.data import DataSet
 from ui import jobs, session, training
 from ui.instruments.curves import Series, Style, View, curves
@@ -28,17 +27,24 @@ _STYLES: Final = (Style("output", "solid", "circle"), Style("kernel", "dash", "s
 def begin(slot: str, plan: Plan, data: DataSet, values: dict[str, Any]) -> None:
     """Start a run of this network with these settings."""
     settings = {name: value for name, value in values.items() if name != "epochs"}
+    network = write([step.layer for step in plan.steps])
     training.start(
         slot,
         "build",
+        arm=arm_of(network),
         seed=session.get("seed"),
         evaluate_every=max(1, steps_of(values) // 15),
-        network=write([step.layer for step in plan.steps]),
+        network=network,
         data=data.key,
         epochs=values["epochs"],
         **settings,
     )
     st.session_state[f"cl_{slot}_began"] = time.monotonic()
+
+
+def arm_of(network: str) -> str:
+    """The preset that a network is, "own" for any other."""
+    return next((key for key, (_, text) in PRESETS.items() if PREFIX + text == network), "own")
 
 
 def steps_of(values: dict[str, Any]) -> int:
@@ -108,7 +114,7 @@ def curve_views(told: Sequence[tuple[str, Sequence[cc.Step], str]], n_classes: i
         return tuple(found)
 
     few = "While it trains, accuracy is of the first 300 pictures of each part; the sentence below has all of them."
-    empty = "Nothing was trained yet: press Train."
+    empty = "Nothing was trained yet: press “Train this network”."
     return [
         View("test_accuracy", "Test accuracy", "step", "accuracy on test pictures", accuracy("test_accuracy"),
              share=True, note=few, guide=(chance, f"chance, {100 * chance:.0f} %"), empty=empty),
@@ -141,7 +147,7 @@ def watched(steps: Sequence[cc.Step], class_names: Sequence[str]) -> Watched:
 
 
 def show(steps: Sequence[cc.Step], data: DataSet, *, running: bool, end: str = "") -> None:
-    """Curves and film of the main run."""
+    """The curves of the main run."""
     curves(
         curve_views([("Your network", steps, end)], len(data.class_names)),
         key="cl_build_curves",
@@ -149,6 +155,10 @@ def show(steps: Sequence[cc.Step], data: DataSet, *, running: bool, end: str = "
         label="Your network as it learns",
         running=running,
     )
+
+
+def show_film(steps: Sequence[cc.Step], data: DataSet, *, running: bool) -> None:
+    """Kernels and confusions over the steps, once there are any."""
     found = watched(steps, data.class_names)
     if found.steps:
         film(found, key="cl_build_film", running=running)
@@ -175,7 +185,3 @@ def numbers_of(run: cc.TrainingRun) -> str:
 
 def is_built(run: cc.TrainingRun) -> bool:
     return run.recipe.network.startswith(PREFIX)
-
-
-def recipe_words(run: cc.TrainingRun) -> str:
-    return json.dumps(run.recipe.to_dict())

@@ -92,7 +92,13 @@ def _compare(run: cc.TrainingRun, key: str, plan: Plan) -> None:
 def _begin(run: cc.TrainingRun, network: str) -> None:
     settings = {name: value for name, value in run.recipe.to_dict().items() if name != "network"}
     training.start(
-        TWIN, "build", seed=run.seed, evaluate_every=max(1, run.recipe.steps // 15), network=network, **settings
+        TWIN,
+        "build",
+        arm=build_training.arm_of(network),
+        seed=run.seed,
+        evaluate_every=max(1, run.recipe.steps // 15),
+        network=network,
+        **settings,
     )
 
 

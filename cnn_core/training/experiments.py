@@ -349,15 +349,18 @@ register_experiment(
         question="Which of four networks names most of 2,000 new digits right after the same short training?",
         compares=(
             "Four networks to begin with, a tiny CNN, LeNet-5, an MLP and a residual one: same 4,000 digits in the same "
-            "order, same 189 steps (three passes), same optimiser and learning rate. Any other network can take their "
-            "place (network=build:...)."
+            "order, same 189 steps (three passes), same optimiser and learning rate. A fifth arm is for any other "
+            "network (network=build:...)."
         ),
         expected=(
             "Three seeds: tiny CNN 96.0 ± 0.3 % with 9,098 parameters, LeNet-5 97.0 ± 0.2 % with 61,706, MLP "
             "93.1 ± 0.4 % with 101,770, residual 95.8 ± 0.5 % with 19,642."
         ),
         source="LeCun et al. 1998; Lin et al. 2014 (global pooling); He et al. 2016",
-        arms=tuple(Arm(key, title, replace(_BUILT, network=PREFIX + spec)) for key, (title, spec) in PRESETS.items()),
+        arms=(
+            *(Arm(key, title, replace(_BUILT, network=PREFIX + spec)) for key, (title, spec) in PRESETS.items()),
+            Arm("own", "Your own layers", replace(_BUILT, network=PREFIX + "conv16k3-bn-relu-max2-gmp-linear")),
+        ),
         measures=_ALWAYS,
     )
 )

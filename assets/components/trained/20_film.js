@@ -64,6 +64,7 @@ function filmPart(self) {
   root.replaceChildren(bar, body);
 
   const draw = () => {
+    if (state.frame >= n) return; // a frame that was asked for before a new run came
     slider.value = state.frame;
     where.textContent = `step ${meta.steps[state.frame].toLocaleString("en")}: ${(100 * meta.accuracies[state.frame]).toFixed(1)} %`;
     paintKernels();
