@@ -21,6 +21,11 @@ _SIZES: Final = (100, 500, 1_000, 2_000)
 _MOVES: Final = (0, 1, 2, 3, 4)
 _TRIED: Final = 2  # pixels by which the causal test moves the pictures
 _DRAWS: Final = 2_000
+_BUDGETS: Final = {
+    "fashion": "Equal budget: all that come with ConvLens learned from the same 6,000 pictures, the networks in 940 steps "
+    "of the same batches.",
+    "digits": "Unequal budget: LeNet-5 learned from 8,000 digits, the other three from 4,000 of them.",
+}
 _REFUSED: Final = "cl_imagenet_refused"
 
 
@@ -149,7 +154,7 @@ def _table(found: Sequence[Result], data: str, moved: int, size: int) -> None:
         drawn=size,
         draws=_DRAWS,
         moved=moved,
-        note=f"Filled dot: accuracy on {n:,} test pictures; bar: 95 % of {_DRAWS:,} draws of {size:,} of these "
+        note=f"{_BUDGETS[data]} Filled dot: accuracy on {n:,} test pictures; bar: 95 % of {_DRAWS:,} draws of {size:,} of these "
         "pictures, with replacement; “leads in”: share of these draws in which it is first. "
         + ("Hollow dot: the same pictures moved. " if moved else "")
         + "Top-3 error: the label is not among the first three guesses of ten. HOG’s own arithmetic is not counted "
@@ -160,17 +165,17 @@ def _table(found: Sequence[Result], data: str, moved: int, size: int) -> None:
     ordered = in_order(found, moved=bool(moved))
     shares = dict(zip((one.entrant.key for one in found), noise.first, strict=True))
     first, second = ordered[:2]
-    contenders = sum(value >= 0.05 for value in noise.first)
+    contenders = int((noise.first >= 0.05).sum())
     st.markdown(
         f"With **{size:,}** pictures {_name(first)} leads in {100 * shares[first.entrant.key]:.0f} % of the draws, "
         f"{_name(second)} in {100 * shares[second.entrant.key]:.0f} %; {_machines(contenders)} "
-        f"lead{'s' * (contenders == 1)} at least once in twenty. The whole order comes out the same in "
+        f"in at least one of twenty. The whole order comes out the same in "
         f"{100 * noise.same_order:.0f} % of the draws."
     )
 
 
 def _machines(n: int) -> str:
-    return "one machine" if n == 1 else f"{n} machines"
+    return "one machine leads" if n == 1 else f"{n} machines lead"
 
 
 def _own_runs(data: str) -> None:

@@ -78,7 +78,9 @@ def _details(entry: ilsvrc.Entry) -> None:
     st.markdown("**Try the idea**")
     for page, words in entry.opens:
         found = shell.lesson(page)
-        st.page_link(found.page, label=f"{found.title}: {words}", icon=f":material/{found.icon}:")
+        with st.container(gap=None):
+            st.page_link(found.page, label=found.title, icon=f":material/{found.icon}:")
+            st.caption(f"{words[0].upper()}{words[1:]}.")
 
 
 def _person() -> None:

@@ -34,8 +34,8 @@ def test_the_curve_and_the_table(new_page: NewPage) -> None:
     plot.locator('.il-dot[data-key="2015-resnet"] circle').first.click(force=True)
     page.wait_for_url("**entry=2015-resnet**")
     settled(page)
-    link = page.get_by_role("link", name="Why ResNet: plain and residual networks")
-    assert "/resnet" in (link.get_attribute("href") or "")
+    link = page.locator('[data-testid="stMain"] a[href$="/resnet"]')
+    expect(link).to_have_text("Why ResNet")
 
     # The table: every number is the library's own on the same 2,000 pictures.
     page.locator(".st-key-cl_guess_imagenet_size_button_no button").click()
