@@ -148,6 +148,22 @@ def test_two_layers_are_compared_in_their_own_numbers() -> None:
     assert "**Stride.**" in reasons and "**Receptive field.**" in reasons and "**The test.**" in reasons
 
 
+def test_several_classes_are_read_side_by_side_on_one_scale() -> None:
+    at = opened("lenet5", None, "digit_7", methods="gradient", target="3")
+    classifier = cached.classifier("lenet5")
+    seen = cached.model_input(classifier, pictures.sample_picture("digit_7"))
+    payload = wall(at, "cl_sal_classes")
+    top = [prediction.index for prediction in cached.trace(classifier, seen).top(5)]
+    targets = list(dict.fromkeys([3, *top]))[:5]
+    assert [tile["title"].split(" · ")[0] for tile in payload["meta"]["tiles"]] == [
+        classifier.class_names[i] for i in targets
+    ]
+    assert payload["meta"]["shared"].startswith("One scale for all classes")
+    for i, target in enumerate(targets):
+        made = cc.explain(classifier, seen, target=target, rectify=False)
+        np.testing.assert_allclose(payload[f"map{i}"], made.values, rtol=1e-4, atol=1e-6)
+
+
 def test_options_come_from_the_address_and_their_controls_from_the_methods() -> None:
     address = {
         "methods": "gradient,occlusion,rise",

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 import streamlit as st
 
 import cnn_core as cc
-from ui import cached, saliency_layers, saliency_methods, saliency_options, saliency_trials, session, widgets
+from ui import (
+    cached,
+    saliency_classes,
+    saliency_layers,
+    saliency_methods,
+    saliency_options,
+    saliency_trials,
+    session,
+    widgets,
+)
 from ui.instruments.place import Guess
 from ui.instruments.saliency import wall
 from ui.saliency_methods import Asked
@@ -81,6 +90,7 @@ def laboratory(bench: Bench) -> None:
         saliency_methods.method_cards(tiles, refused, current)
     saliency_trials.trials(bench, asked, tiles)
     saliency_layers.layers(bench, asked)
+    saliency_classes.classes(bench, asked)
 
 
 def _refusals(refused: dict[str, str]) -> None:

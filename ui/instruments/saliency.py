@@ -40,6 +40,7 @@ def wall(
     waiting: bool = False,
     placement: tuple[str, int] = ("aligned", 0),
     compact: bool = False,
+    shared: str = "",
     on_guess: Callable[[Guess], None] = lambda guess: None,
     on_place: Callable[[str], None] = lambda place: None,
 ) -> None:
@@ -48,7 +49,8 @@ def wall(
     While `waiting`, the picture alone is shown with the question, and a click in it calls `on_guess`. target: any map
     of the same target, for its name and number. origin: where the picture and the network come from, for a kept scale.
     placement: what holds at first, and a number that changes when a link says otherwise. subject: what the guess is
-    about; a message from a page that showed something else is dropped.
+    about; a message from a page that showed something else is dropped. shared: what one scale for all of them means,
+    for maps that have it from the start.
     """
     shown = () if waiting else tiles
     meta = {
@@ -58,6 +60,7 @@ def wall(
         "waiting": waiting,
         "question": question,
         "compact": compact,
+        "shared": shared,
         "guess": None if guess is None or guess.position is None else list(guess.position),
         "title": target.target.title[:1].upper() + target.target.title[1:],
         "value": float(target.target_value),

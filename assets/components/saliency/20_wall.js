@@ -8,6 +8,8 @@ function wall(root, S, send) {
   if (S.subject !== meta.subject) Object.assign(S, { subject: meta.subject, hover: null, pin: null, aim: null });
   if (S.opened !== meta.opened) Object.assign(S, { opened: meta.opened, place: meta.place, slide: meta.place === "naive" ? 1 : 0 });
   root.dataset.name = meta.name;
+  if (meta.shared) S.scale ??= "shared";
+  S.scale ??= "own";
   root.dataset.waiting = meta.waiting ? "yes" : "no";
   root.replaceChildren();
   const plain = canvasOf(mixed(rgb.data, size, null, 0, false, 0, S.theme.mode));
@@ -99,7 +101,7 @@ function wall(root, S, send) {
       tile.caption.dataset.slid = slid ? "yes" : "no";
     });
     scaleNote.textContent = S.scale === "shared"
-      ? `One scale for all shown, up to ${number(all, 3)}. The methods' units differ, so a pale map need not be a weak one.`
+      ? meta.shared || `One scale for all shown, up to ${number(all, 3)}. The methods' units differ, so a pale map need not be a weak one.`
       : S.scale === "kept" ? `Limits kept from ${S.kept.from}: a colour means the same number there and here. A map that was not shown then has its own scale.`
         : "Each map on its own scale: colours compare places within a map, not maps with each other.";
     draw();
@@ -153,7 +155,7 @@ function wall(root, S, send) {
     one.canvas.setAttribute("aria-label", `${one.name}. Arrow keys move the cursor of all maps, with Shift by one pixel; Enter pins, Escape frees.`);
     steer(one.canvas, S, size, schedule);
   }
-  controlBar(controls, S, meta.compact, {
+  controlBar(controls, S, meta, {
     repaint,
     place: (value) => slideTo(S, value, paint, () => send("place", { subject: meta.subject, place: value })),
     keep: () => {
@@ -215,7 +217,7 @@ function slideTo(S, place, paint, done) {
   S.sliding = requestAnimationFrame(step);
 }
 
-function controlBar(holder, S, compact, { repaint, place, keep }) {
+function controlBar(holder, S, { compact, shared }, { repaint, place, keep }) {
   const set = (name, after) => (value) => { S[name] = value; after?.(value); repaint(); };
   const slider = make("label", "sal-slider");
   const [input, output] = [make("input"), make("output", "num")];
@@ -228,7 +230,10 @@ function controlBar(holder, S, compact, { repaint, place, keep }) {
     choice("Sign", [["positive", "Evidence for"], ["both", "For and against"]], S.sign, set("sign")),
     choice("Placement", [["aligned", "Aligned", "Each cell at its receptive field's centre"], ["naive", "Naive", "Stretched from edge to edge, as most tools do"]], S.place, place),
   );
-  if (compact) return;
+  if (compact) {
+    if (shared) holder.append(choice("Scale", [["own", "Own"], ["shared", "All shown"]], S.scale, set("scale")));
+    return;
+  }
   holder.append(
     choice("Scale", [["own", "Own"], ["shared", "All shown"], ["kept", "Fixed", "Keep the limits of now while you change picture or class"]], S.scale,
       set("scale", (value) => { if (value === "kept") keep(); })),

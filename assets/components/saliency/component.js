@@ -6,7 +6,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".sal");
   const theme = applyTheme(root);
   const S = stateOf(parentElement, () => ({
-    sign: "positive", place: "aligned", slide: 0, grain: "smooth", scale: "own", beneath: "grey", opacity: 0.85, score: "logit",
+    sign: "positive", place: "aligned", slide: 0, grain: "smooth", beneath: "grey", opacity: 0.85, score: "logit",
     hover: null, pin: null, aim: null, kept: null,
   }));
   if (S.source !== data) {
