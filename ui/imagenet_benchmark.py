@@ -22,8 +22,8 @@ _MOVES: Final = (0, 1, 2, 3, 4)
 _TRIED: Final = 2  # pixels by which the causal test moves the pictures
 _DRAWS: Final = 2_000
 _BUDGETS: Final = {
-    "fashion": "Equal budget: all that come with ConvLens learned from the same 6,000 pictures, the networks in 940 steps "
-    "of the same batches.",
+    "fashion": "Equal budget: all that come with ConvLens learned from the same 6,000 pictures, the networks in 940 "
+    "steps of the same batches.",
     "digits": "Unequal budget: LeNet-5 learned from 8,000 digits, the other three from 4,000 of them.",
 }
 _REFUSED: Final = "cl_imagenet_refused"
@@ -154,8 +154,8 @@ def _table(found: Sequence[Result], data: str, moved: int, size: int) -> None:
         drawn=size,
         draws=_DRAWS,
         moved=moved,
-        note=f"{_BUDGETS[data]} Filled dot: accuracy on {n:,} test pictures; bar: 95 % of {_DRAWS:,} draws of {size:,} of these "
-        "pictures, with replacement; “leads in”: share of these draws in which it is first. "
+        note=f"{_BUDGETS[data]} Filled dot: accuracy on {n:,} test pictures; bar: 95 % of {_DRAWS:,} draws of {size:,} "
+        "of these pictures, with replacement; “leads in”: share of these draws in which it is first. "
         + ("Hollow dot: the same pictures moved. " if moved else "")
         + "Top-3 error: the label is not among the first three guesses of ten. HOG’s own arithmetic is not counted "
         "among the multiply-adds.",
