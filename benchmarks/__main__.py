@@ -18,6 +18,8 @@ BENCHMARKS: dict[str, str] = {
     "browser": "from picking another layer to its maps painted, in Chromium",
 }
 
+BEGIN, END = "<!-- benchmark -->", "<!-- /benchmark -->"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the chosen benchmarks (all by default). Returns 1 only with --check, where a bound is not kept."""
@@ -28,12 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         made = import_module(f"{__package__}.{name}").measure(quick=options.quick)
         reports.extend(made)
         if not options.json:
-            texts = [report.markdown() if options.markdown else report.text() for report in made]
+            texts = [_captioned(report) if options.markdown else report.text() for report in made]
             print("\n\n".join(texts), end="\n\n", flush=True)
     found = {"machine": machine(), "reports": [report.as_dict() for report in reports]}
     print(json.dumps(found, indent=2) if options.json else found["machine"])
     if options.out is not None:
         _write(options.out, found, reports)
+    if options.readme is not None:
+        _quote(options.readme, [*map(_captioned, reports), f"Measured on: {found['machine']}."])
     return 1 if options.check and not all(report.within for report in reports) else 0
 
 
@@ -44,6 +48,19 @@ def _write(folder: Path, found: Mapping[str, object], reports: Sequence[Report])
     for report in reports:
         if report.draw is not None:
             report.draw(folder / f"{report.key}.svg")
+
+
+def _captioned(report: Report) -> str:
+    return f"{report.title}:\n\n{report.markdown()}"
+
+
+def _quote(readme: Path, parts: Sequence[str]) -> None:
+    """Put the tables between the README's two marks."""
+    text = readme.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise SystemExit(f"{readme} needs one line {BEGIN} and after it one line {END}.")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    readme.write_text("\n\n".join([before + BEGIN, *parts, END + after]), encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     shape.add_argument("--json", action="store_true", help="print JSON instead of tables")
     shape.add_argument("--markdown", action="store_true", help="print the tables as the README has them")
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="write benchmarks.json and the plots there too")
+    parser.add_argument("--readme", metavar="FILE", type=Path, help=f"put the tables between {BEGIN} and {END} there")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a bound is not kept")
     return parser
 

@@ -66,10 +66,23 @@ class Report:
         return "\n".join([self.title, "", *(line.rstrip() for line in table), "", *self.notes])
 
     def markdown(self) -> str:
-        """The table for a README, without the notes."""
-        lines = self._lines()
-        rule = ["---" if i < self._n_left else "---:" for i in range(len(lines[0]))]
-        return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
+        """For a README, without the notes: the table, or where there are bounds one line for each of them.
+
+        Rows with the same bound, first and last cell share a line, with the least and the largest of their values.
+        """
+        if not any(row.bound is not None for row in self.rows):
+            return _markdown(self._lines(), self._n_left)
+        together: dict[tuple[str, str, str], list[Row]] = {}
+        for row in self.rows:
+            if row.bound is not None:
+                together.setdefault((row.cells[0], row.cells[-1], _bound_cells(row)[0]), []).append(row)
+        lines = [[self.columns[0], self.columns[-1], "promised", self.value_name, "kept"]]
+        for (what, against, bound), rows in together.items():
+            values = list(dict.fromkeys(f"{value:.2f}" for value in sorted(row.value for row in rows)))
+            span = values[0] if len(values) == 1 else f"{values[0]} to {values[-1]}"
+            kept = sum(row.within is True for row in rows)
+            lines.append([what, against, bound, span, "yes" if kept == len(rows) else f"{kept} of {len(rows)}"])
+        return _markdown(lines, 2)
 
     def as_dict(self) -> dict[str, Any]:
         rows = [
@@ -106,6 +119,11 @@ def machine() -> str:
     load = os.getloadavg()[0]
     busy = " (busy with other work: measure again when it is quiet)" if load > 1.5 * (os.cpu_count() or 1) else ""
     return f"{words}, load average {load:.1f}{busy}"
+
+
+def _markdown(lines: list[list[str]], n_left: int) -> str:
+    rule = ["---" if i < n_left else "---:" for i in range(len(lines[0]))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
 
 
 def _instructions() -> str:
