@@ -171,7 +171,7 @@ def _outcome() -> None:
 
 
 def sheet(own: OwnData) -> np.ndarray:
-    """Up to 12 training pictures of each of the first 4 classes, a row for each: uint8 (h, w, 4), clear where none is."""
+    """Up to 12 training pictures of each of the first 4 classes, a row for each: uint8 (h, w, 4), clear at ends."""
     side = own_data.SIDE
     rows = np.zeros((min(4, len(own.class_names)), side, 12 * side, 4), np.uint8)
     for label, row in enumerate(rows):

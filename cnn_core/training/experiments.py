@@ -348,7 +348,7 @@ register_experiment(
         title="Build your own",
         question="Which of four networks names most of 2,000 new digits right after the same short training?",
         compares=(
-            "Four networks to begin with, a tiny CNN, LeNet-5, an MLP and a residual one: same 4,000 digits in the same "
+            "Four networks to begin with, a tiny CNN, LeNet-5, an MLP and a residual one: same 4,000 digits in one "
             "order, same 189 steps (three passes), same optimiser and learning rate. A fifth arm is for any other "
             "network (network=build:...)."
         ),

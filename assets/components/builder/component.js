@@ -23,7 +23,8 @@ export default function (component) {
 function drawBuilder(self) {
   const { root, state, meta } = self;
   const active = root.getRootNode().activeElement;
-  const field = active && active.dataset ? active.dataset.field : undefined;
+  // Everything is drawn anew: what had the focus gets it again.
+  const own = active && root.contains(active) ? active.dataset : {};
   const scroll = root.querySelector(".bld-row") ? root.querySelector(".bld-row").scrollLeft : 0;
   root.dataset.waiting = state.sent ? "yes" : "no";
 
@@ -90,10 +91,9 @@ function drawBuilder(self) {
     event.preventDefault();
     undo(self, ...(event.shiftKey ? ["forth", "back"] : ["back", "forth"]));
   };
-  if (field) {
-    const again = root.querySelector(`input[data-field="${field}"]`);
-    if (again) again.focus({ preventScroll: true });
-  } else if (state.refocus && cards[state.selected] && (active === null || root.contains(active) || active.tagName === "BODY")) {
+  const again = own.field && root.querySelector(`input[data-field="${own.field}"]`);
+  if (again) again.focus({ preventScroll: true });
+  else if ((state.refocus || own.index !== undefined) && cards[state.selected]) {
     cards[state.selected].focus({ preventScroll: true });
     const [card, from] = [cards[state.selected], row.getBoundingClientRect()];
     const box = card.getBoundingClientRect();
