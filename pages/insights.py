@@ -7,4 +7,4 @@ from ui import experiment_insights, experiment_lesson, lesson, session
 lesson.header("Training insights", "Four habits of training. Each is a claim that you predict, run and compare.")
 session.bind("section", *experiment_lesson.ADDRESS)
 experiment_insights.draw()
-lesson.footer("home")
+lesson.footer("build")

@@ -27,7 +27,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 import streamlit as st
 
 import cnn_core as cc
@@ -36,55 +35,18 @@ from cnn_core.training.experiments import experiment_of
 from ui import cached, jobs, lesson, training
 from ui import experiment_results as results
 from ui import experiment_runs as runs
+from ui.experiment_charts import Chart, Line, Question, chart_view
 from ui.experiment_controls import Choice, controls, settings_words
 from ui.experiment_records import Missing, Record, Records, Source, own, precomputed, records_of
 from ui.experiment_views import Drawn, styles_of, training_views
-from ui.instruments.curves import Series, Style, View, curves
+from ui.instruments.curves import Style, View, curves
 from ui.text import plain
+
+__all__ = ["ADDRESS", "Chart", "Line", "Question", "chart_view", "panel"]
 
 ADDRESS: Final = ("arms", "seed", "seeds", "recipe")
 _SECONDS: Final = 0.6  # between two looks at a run
 _WARMED: Final = "cl_experiment_warmed"
-
-
-@dataclass(frozen=True)
-class Question:
-    """What the learner guesses, and how the answer is read off the numbers; several are asked one after the other."""
-
-    key: str
-    text: str
-    options: Mapping[str, str]
-    answer: Callable[[Source], tuple[str, str]]
-    """The right option's key, and a sentence with the numbers; raises Missing where they are not there."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a chart of results."""
-
-    title: str
-    style: Style
-    points: tuple[tuple[float, str, str], ...]
-    """x, arm, measure: the measure's mean over the seeds is y, its range the band."""
-    joined: bool = True
-    """False where x are kinds and no amounts: points with their ranges, and no line between them."""
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Results against what differs between the arms: accuracy by learning rate, by depth, by shift."""
-
-    key: str
-    title: str
-    x_title: str
-    y_title: str
-    lines: tuple[Line, ...]
-    share: bool = True
-    x_log: bool = False
-    y_log: bool = False
-    x_names: tuple[tuple[float, str], ...] = ()
-    note: str = ""
-    guide: tuple[float, str] | None = (0.1, "chance, 10 %")
 
 
 def panel(
@@ -305,45 +267,6 @@ def _curves(part: _Panel, choice: Choice, shown: Sequence[Record], live: runs.Li
         label=part.experiment.title,
         first=part.first or next((view.key for view in views if view.series), ""),
         running=live is not None,
-    )
-
-
-def chart_view(chart: Chart, sources: Sequence[Source]) -> View:
-    """A chart of results with the numbers that are there."""
-    series = []
-    for source in sources:
-        for line in chart.lines:
-            found = [(x, cell.values) for x, arm, measure in line.points if (cell := source.find(arm, measure))]
-            if not found:
-                continue
-            values = [np.array(one) for _, one in found]
-            many = any(len(one) > 1 for one in values)
-            series.append(
-                Series(
-                    line.title,
-                    line.style,
-                    "own" if source.is_own else "precomputed",
-                    np.array([x for x, _ in found]),
-                    np.array([one.mean() for one in values]),
-                    np.array([one.min() for one in values]) if many else None,
-                    np.array([one.max() for one in values]) if many else None,
-                    note=source.words + (", mean" if many else ""),
-                    joined=line.joined,
-                )
-            )
-    return View(
-        chart.key,
-        chart.title,
-        chart.x_title,
-        chart.y_title,
-        tuple(series),
-        share=chart.share,
-        x_log=chart.x_log,
-        y_log=chart.y_log,
-        x_names=chart.x_names,
-        note=chart.note,
-        guide=chart.guide,
-        empty="No result yet: run it now.",
     )
 
 
