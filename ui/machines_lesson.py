@@ -37,19 +37,20 @@ _WHOSE: Final = "cl_machines_whose"
 def digits() -> int:
     """The picker of a test digit; returns its index."""
     index: int = session.get("digit")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        with st.container(width="stretch"):
-            options = list(_examples())
-            # Ten thumbnails, one a class: the chosen digit stands in its class's place.
-            options[machines_fitted.digit_of(index)[1]] = _option(index)
-            picker(
-                options,
-                str(index),
-                key="cl_machines_digits",
-                label="Test digit",
-                layout="thumbs",
-                on_pick=lambda key: session.set("digit", int(key)),
-            )
+    left, right = st.columns([6, 1], vertical_alignment="bottom")
+    with left:
+        options = list(_examples())
+        # Ten thumbnails, one a class: the chosen digit stands in its class's place.
+        options[machines_fitted.digit_of(index)[1]] = _option(index)
+        picker(
+            options,
+            str(index),
+            key="cl_machines_digits",
+            label="Test digit",
+            layout="thumbs",
+            on_pick=lambda key: session.set("digit", int(key)),
+        )
+    with right:
         st.session_state.cl_machines_index = index
         st.number_input(
             "Test picture",
@@ -57,7 +58,6 @@ def digits() -> int:
             1_999,
             key="cl_machines_index",
             on_change=lambda: session.set("digit", st.session_state.cl_machines_index),
-            width=130,
             help="2,000 digits that no machine learned from, numbered 0 to 1,999.",
         )
     return index

@@ -34,8 +34,10 @@ def test_the_curve_and_the_table(new_page: NewPage) -> None:
     plot.locator('.il-dot[data-key="2015-resnet"] circle').first.click(force=True)
     page.wait_for_url("**entry=2015-resnet**")
     settled(page)
-    link = page.locator('[data-testid="stMain"] a[href$="/resnet"]')
-    expect(link).to_have_text("Why ResNet")
+    # The entry's link, and the one to the next lesson at the foot.
+    links = page.locator('[data-testid="stMain"] a[href$="resnet"]')
+    expect(links).to_have_count(2)
+    expect(page.get_by_text("Plain and residual networks of 8 to 44 layers, trained live.")).to_be_visible()
 
     # The table: every number is the library's own on the same 2,000 pictures.
     page.locator(".st-key-cl_guess_imagenet_size_button_no button").click()
