@@ -153,11 +153,12 @@ def mosaic(pictures: NDArray[np.uint8], *, zoom: int, gap: int = 1) -> NDArray[n
 def augmented(arm: str, *, title: str, seed: int) -> None:
     """Some training pictures of an arm of the augmentation experiment, each with changed copies."""
     found = cached.memo("augmented", (arm, seed), lambda: _augmented(arm, seed), lambda made: made.nbytes)
-    st.image(
-        mosaic(found, zoom=5),
-        caption=f"{title} The first column is the picture, the others are what the network saw of it, seed {seed}.",
-        width=600,
-    )
+    with st.container(width=600):
+        st.image(
+            mosaic(found, zoom=5),
+            caption=f"{title} The first column is the picture, the others are what the network saw of it, seed {seed}.",
+            width="stretch",
+        )
 
 
 def _augmented(arm: str, seed: int) -> NDArray[np.uint8]:
