@@ -77,7 +77,7 @@ def test_the_issues_methods_are_all_there() -> None:
         ("smoothgrad", {"seed": True}, "whole number"),
         ("gradient", {"channels": "red"}, "one of 'absmax', 'sum'"),
         ("integrated_gradients", {"baseline": "snow"}, "one of 'zero', 'black'"),
-        ("integrated_gradients", {"steps": 10**9}, "from 1 to 1000"),
+        ("integrated_gradients", {"steps": 10**9}, "from 2 to 1000"),
         ("occlusion", {"size": 0}, "size must be a whole number from 1"),
         ("occlusion", {"size": (4, 4, 4)}, "one number or"),
         ("occlusion", {"stride": "4"}, "whole number"),
