@@ -132,6 +132,7 @@ def test_saliency_beside_its_peers(
     monkeypatch.setattr(saliency, "INPUT_SIZE", 64)
     monkeypatch.setattr(saliency, "THREADS", 1)
     monkeypatch.setattr(saliency, "QUICK_SECONDS", 0.0)
+    monkeypatch.setattr(folder, "BATCH", 1)
     monkeypatch.setattr(saliency, "N_PHOTOGRAPHS", 50)  # a tenth of them in quick mode
     # 512 passes each, and processes of their own: dear, and arithmetic is all that is looked at here.
     ways = {peers.FORWARD: 0.001, peers.CONVLENS: 0.001, peers.GRAD_CAM: 0.004}
