@@ -321,7 +321,10 @@ register_experiment(
             "A small LeNet, AlexNet, VGG, GoogLeNet and ResNet: same 6,000 pictures in the same order, same 940 steps "
             "(ten passes), same optimiser and learning rate. What differs is the architecture, its size included."
         ),
-        expected="",
+        expected=(
+            "Seed 0, 2,000 test pictures: LeNet 85.4, AlexNet 84.8, VGG 86.3, GoogLeNet 84.0, ResNet 86.5 %; on the "
+            "training pictures ResNet 97.9, all others 87 to 91 %. Differences below 1.6 points say nothing."
+        ),
         source=(
             "LeCun et al. 1998; Krizhevsky et al. 2012; Simonyan and Zisserman 2015; Szegedy et al. 2015; "
             "He et al. 2016"
