@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +27,10 @@ from ui import experiment_controls as controls
 from ui import experiment_results as results
 from ui.experiment_lesson import Chart, Line, chart_view
 from ui.experiment_records import Missing, Record, Records, Source, listed, own, precomputed, share_words
+from ui.experiment_runs import Live, one_run
 from ui.experiment_views import Drawn, styles_of, training_views
 from ui.instruments.curves import Style
+from ui.training import Runs
 
 SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
 SHORT = {"steps": 12, "n_train": 60, "batch_size": 20}
@@ -245,3 +248,34 @@ def test_a_block_taken_out_is_the_network_without_its_layers() -> None:
             assert removed.probability == pytest.approx(float(logits.softmax(0)[388]), rel=1e-3)
             assert removed.top == classifier.class_names[int(logits.argmax())]
     assert remove_each(classifier, trace.input, trace, blocks, should_stop=lambda: True) is None
+
+
+class FakeJob:
+    """What a run asks of its job: it is stopped after some steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.stop, self.left, self._steps = threading.Event(), False, steps
+        self.told: list[Live] = []
+
+    def progress(self, done: int, total: int, detail: Live) -> None:
+        self.told.append(detail)
+        if len(detail.steps) >= self._steps:
+            self.stop.set()
+
+
+def test_a_stopped_run_is_kept_and_goes_on_to_the_same_end(
+    runs: dict[tuple[str, int], cc.TrainingRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVLENS_TRAINING", "thread")
+    networks, settings = Runs(), tuple(SHORT.items())
+    live = Live(EXPERIMENT.arm("raw"), 1, settings, 1, 1)
+    job = FakeJob(5)
+    half = one_run(job, EXPERIMENT, live, networks, None)  # type: ignore[arg-type]
+    assert half is not None and half.state == "stopped" and len(half.steps) == 5 and not half.counts
+    assert job.told[-1].first == 1 and job.told[-1].began > 0
+    whole = one_run(FakeJob(99), EXPERIMENT, live, networks, half)  # type: ignore[arg-type]
+    assert whole is not None and whole.state == "finished" and whole.counts
+    want = runs["raw", 1]
+    assert [step.loss for step in whole.steps] == pytest.approx([step.loss for step in want.steps], rel=1e-6)
+    assert whole.values["test_accuracy"] == want.test_accuracy
+    assert whole.run_id is not None and networks.get(whole.run_id) is not None

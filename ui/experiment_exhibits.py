@@ -156,7 +156,7 @@ def augmented(arm: str, *, title: str, seed: int) -> None:
     with st.container(width=600):
         st.image(
             mosaic(found, zoom=5),
-            caption=f"{title} The first column is the picture, the others are what the network saw of it, seed {seed}.",
+            caption=f"{title} First column: the picture. The others: copies, changed as in training, seed {seed}.",
             width="stretch",
         )
 

@@ -62,7 +62,7 @@ def start(
             if job.stop.is_set():
                 break
             live = Live(arm, seed, settings, i + 1, len(plan))
-            record = _one(job, experiment, live, networks, resume)
+            record = one_run(job, experiment, live, networks, resume)
             if record is not None:
                 records.add(record)
                 done += 1
@@ -72,9 +72,10 @@ def start(
     jobs.mine().start(slot_of(experiment.key), key, work, keeps_part=True)
 
 
-def _one(
+def one_run(
     job: jobs.Job, experiment: cc.Experiment, live: Live, networks: training.Runs, resume: Record | None
 ) -> Record | None:
+    """Train one arm with one seed, telling `job` each step; None where nothing was done before it was stopped."""
     job.progress(live.number - 1, live.of, live)
     if isinstance(live.arm.recipe, ClassicRecipe):
         return _classic(experiment, live, live.arm.recipe)
