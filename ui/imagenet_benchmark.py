@@ -243,7 +243,8 @@ def _order_test(data: str, found: Sequence[Result]) -> None:
 def moved_answer(asked: Sequence[Result], found: Sequence[Result]) -> tuple[str, str]:
     """Who loses most, and what happens to the first place."""
     worst = max(asked, key=_loss)
-    told = ", ".join(f"{_name(one)} {-100 * _loss(one):+.1f}".replace("-", "−") for one in asked)
+    changes = [f"{-100 * _loss(one):+.1f}".replace("-", "−") for one in asked]
+    told = ", ".join(f"{_name(one)} {change}" for one, change in zip(asked, changes, strict=True))
     before, after = in_order(found)[0], in_order(found, moved=True)[0]
     lead = (
         f"{_name(before)} keeps the first place."
