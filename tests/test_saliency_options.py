@@ -14,7 +14,7 @@ from torch import nn
 
 import cnn_core as cc
 from cnn_core.errors import InvalidLayer, InvalidOption
-from cnn_core.saliency import explain, explain_classes, registry, saliency_methods
+from cnn_core.saliency import explain, explain_classes, explain_layers, registry, saliency_methods
 from cnn_core.saliency.placement import read_at
 from cnn_core.saliency.progress import Stopped
 
@@ -231,3 +231,30 @@ def test_batches_of_tensors_are_sent_elsewhere(pooled: SmallClassifier) -> None:
     both = replace(X, tensor=torch.cat([X.tensor, X.tensor]))
     with pytest.raises(InvalidOption, match="explain_many"):
         explain(pooled, both)
+
+
+@pytest.mark.parametrize("network", [Pooled, ClassMaps, Flattened])
+@pytest.mark.parametrize("method", ["gradcam", "hirescam", "layercam", "eigencam"])
+def test_several_layers_from_one_pass_are_each_as_alone(
+    network: type, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = classifier_of(stirred(network()), size=SIZE)
+    names = [op.name for op in classifier.network.map_layers() if op.kind != "input"]
+    alone = [explain(classifier, X, method=method, layer=name, target=(1, 2), rectify=False) for name in names]
+    runs: list[object] = []
+    run, run_from = type(classifier.network).run, type(classifier.network).run_from
+    monkeypatch.setattr(
+        type(classifier.network), "run", lambda self, *given, **kept: runs.append(given) or run(self, *given, **kept)
+    )
+    monkeypatch.setattr(
+        type(classifier.network),
+        "run_from",
+        lambda self, *given, **kept: runs.append(given) or run_from(self, *given, **kept),
+    )
+    together = explain_layers(classifier, X, [*names, names[0]], method=method, target=(1, 2), rectify=False)
+    assert len(runs) <= 4  # with a graph, for what is kept, and a closed head's own: however many layers there are
+    assert [made.layer for made in together] == [*names, names[0]]
+    for one, expected in zip(together, alone, strict=False):
+        assert one.target == expected.target and one.placement == expected.placement
+        assert np.abs(one.values - expected.values).max() <= 1e-5 * max(np.abs(expected.values).max(), 1e-9)
+    assert all(parameter.grad is None for parameter in classifier.module.parameters())

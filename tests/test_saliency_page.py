@@ -216,11 +216,12 @@ def test_the_strip_of_a_large_network_is_a_job_that_can_be_cancelled(monkeypatch
     work: Any = job["work"]
     told: list[tuple[int, int]] = []
     made = work(lambda *now: told.append(now), lambda: False)
-    assert told == [(i + 1, len(made)) for i in range(len(made))] and len(made) >= 3
+    assert told[-1] == (len(made), len(made)) and len(made) >= 3
     classifier = cached.classifier("lenet5")
     seen = cached.model_input(classifier, pictures.sample_picture("digit_7"))
     for name, one in made.items():
-        np.testing.assert_array_equal(one.values, cc.explain(classifier, seen, layer=name, rectify=False).values)
+        alone = cc.explain(classifier, seen, layer=name, rectify=False).values
+        np.testing.assert_allclose(one.values, alone, rtol=1e-5, atol=1e-6)
     assert work(lambda *now: None, lambda: True) is None
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 import cnn_core as cc
 from cnn_core.covering import Covered
-from cnn_core.saliency import agreement
+from cnn_core.saliency import agreement, explain_layers
 from ui import cached, jobs, saliency_methods, session
 from ui.instruments.saliency import Depth, Tile, layer_maps, positive, wall
 from ui.saliency_methods import Asked
@@ -22,7 +22,8 @@ from ui.widgets import Bench
 READERS: Final = ("gradcam", "hirescam", "layercam")
 FUSIONS: Final = {"mean": "Mean", "max": "Largest", "product": "What all agree on"}
 _MOST: Final = 18  # thumbnails in the strip
-# Multiply-adds of one pass times layers: above this the strip takes more than about two seconds of one core.
+_TOGETHER: Final = 8  # layers read by one pass forward and one back
+# Multiply-adds: above this a reading takes more than about two seconds of one core.
 AT_ONCE = 12e9
 
 
@@ -139,25 +140,33 @@ def layers(bench: Bench, asked: Asked) -> None:
 def _read(bench: Bench, asked: Asked, method: str, names: tuple[str, ...]) -> dict[str, cc.SaliencyMap] | None:
     """The maps at these layers, by name; in a large network a job makes them, and None stands for "not yet"."""
     same: dict[str, Any] = {"method": method, "target": asked.target, "score": asked.score, "rectify": False}
-    if len(names) * bench.classifier.network.macs <= AT_ONCE:
-        with st.spinner(f"Reading the class at {len(names)} layers", show_time=False):
-            return {name: cached.explain(bench.classifier, bench.model_input, layer=name, **same) for name in names}
+    key = (bench.classifier.key, bench.model_input.digest, str(asked.target), asked.score, method, *names)
     trace = bench.trace
 
     def work(on_progress: jobs.Progress, should_stop: jobs.ShouldStop) -> dict[str, cc.SaliencyMap] | None:
         made: dict[str, cc.SaliencyMap] = {}
-        for name in names:
+        for start in range(0, len(names), _TOGETHER):
             if should_stop():
                 return None
-            made[name] = cc.explain(bench.classifier, bench.model_input, trace=trace, layer=name, **same)
+            part = names[start : start + _TOGETHER]
+            found = explain_layers(bench.classifier, bench.model_input, part, trace=trace, **same)
+            made.update(zip(part, found, strict=True))
             on_progress(len(made), len(names))
         return made
 
+    def nbytes(made: dict[str, cc.SaliencyMap]) -> int:
+        return sum(one.values.nbytes + 2048 for one in made.values())
+
+    # Forward and back for each part.
+    passes = 3 * math.ceil(len(names) / _TOGETHER)
+    if passes * bench.classifier.network.macs <= AT_ONCE:
+        with st.spinner(f"Reading the class at {len(names)} layers", show_time=False):
+            return cached.memo("saliency_layers", key, lambda: work(lambda *now: None, lambda: False), nbytes)  # type: ignore[arg-type]
     return jobs.run(
         "saliency_layers",
-        (bench.classifier.key, bench.model_input.digest, str(asked.target), asked.score, method, *names),
+        key,
         work,
-        lambda made: sum(one.values.nbytes + 2048 for one in made.values()),
+        nbytes,
         button=f"Read the class at {len(names)} layers",
         label=f"Reading the class at {len(names)} layers",
         unit="layers",

@@ -7,7 +7,7 @@ from .checks import SanityCheck, SanityStep, Stability, sanity_check, stability
 from .comparing import Agreement, agreement, spearman, ssim
 from .copies import has_fast_bfloat16, lean_copy
 from .curves import Curve, Faithfulness, faithfulness
-from .explaining import explain, explain_classes, placement_of
+from .explaining import explain, explain_classes, explain_layers, placement_of
 from .many import Explanations, PictureFailure, explain_many
 from .maps import Peak, SaliencyMap
 from .masking import BASELINES
@@ -23,7 +23,8 @@ from .trial import Reading, Trial, on_trial
 __all__ = [
     "BASELINES", "FILLS", "SCORES", "Agreement", "Curve", "Explanations", "Faithfulness", "MethodCard", "Option",
     "Peak", "PictureFailure", "Placement", "Reading", "SaliencyMap", "SanityCheck", "SanityStep", "Stability",
-    "Stopped", "Target", "Trial", "agreement", "cam_all", "explain", "explain_classes", "explain_many", "faithfulness",
+    "Stopped", "Target", "Trial", "agreement", "cam_all", "explain", "explain_classes", "explain_layers",
+    "explain_many", "faithfulness",
     "has_fast_bfloat16", "lean_copy", "method_card", "on_trial", "placement_of", "saliency_methods", "sanity_check",
     "spearman", "ssim", "stability",
 ]  # fmt: skip

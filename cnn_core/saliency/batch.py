@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -78,6 +78,11 @@ class Batch:
     def heard(self, logits: torch.Tensor) -> None:
         """Logits (B, K) that a pass with a graph found, so that no other pass is run for them."""
         self._values.setdefault(self.classifier.network.output, logits.detach())
+
+    def remember(self, outputs: Mapping[str, torch.Tensor]) -> None:
+        """Outputs that a pass with a graph found, by operation, so that no other pass is run for them."""
+        for name, values in outputs.items():
+            self._values.setdefault(name, values.detach())
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:

@@ -16,6 +16,7 @@ from .batch import Batch
 from .fusion import FUSIONS, Fusion, fuse
 from .layers import layer_facts, refuse_attention
 from .maps import SaliencyMap, judge
+from .passes import share_gradients
 from .placement import Placement
 from .progress import Progress, ShouldStop, Work
 from .registry import BATCH_SIZE, Evidence, Job, check_options, method_card, run_method
@@ -92,6 +93,38 @@ def explain_classes(
     return explain_rows(
         classifier, [picture_or_input], list(targets), asked, trace=trace, work=Work(on_progress, should_stop)
     )
+
+
+def explain_layers(
+    classifier: Classifier,
+    picture_or_input: Any,
+    layers: Sequence[str | Operation],
+    *,
+    method: str = "gradcam",
+    target: TargetRequest = None,
+    score: Score = "logit",
+    rectify: bool = True,
+    trace: Trace | None = None,
+) -> tuple[SaliencyMap, ...]:
+    """One target at several layers, a map for each in their order, from one pass forward and one back for all of them.
+
+    As `explain`, layer by layer, which takes a pass through the rest of the network for each. Methods that read more
+    than activations and gradients run what they need for each layer. Raises what `explain` raises.
+    """
+    start = time.perf_counter()
+    asked = Request(method, list(layers), score, rectify)
+    operations = asked.check(classifier, [target])
+    model_input = _input_of(classifier, picture_or_input, trace)
+    with torch.inference_mode(False):
+        batch = Batch(classifier, [model_input], [target], score, trace)
+        share_gradients(batch, [operation.name for operation in operations if operation is not None])
+        jobs = [Job(batch, 0, operation) for operation in operations]
+        found = [run_method(method, job, {}) for job in jobs]
+    seconds = (time.perf_counter() - start) / len(jobs)
+    by_name = {
+        job.maps_layer.name: _map_of(job, asked, evidence, seconds) for job, evidence in zip(jobs, found, strict=True)
+    }
+    return tuple(by_name[layer_facts(classifier.network, layer).operation.name] for layer in layers)
 
 
 @dataclass(frozen=True, eq=False)

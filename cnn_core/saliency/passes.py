@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import torch
 
-from .batch import Batch
+from .batch import Batch, ordinary
 from .layers import LayerFacts, layer_facts
 from .registry import Job
 from .targets import Target
@@ -53,6 +54,25 @@ def layer_gradients(batch: Batch, name: str) -> torch.Tensor:
         return _through_graph(batch, facts) if facts.pooled_by is None else _closed_form(batch, facts.pooled_by)
 
     return batch.once(("gradients", name), make)
+
+
+def share_gradients(batch: Batch, names: Sequence[str]) -> None:
+    """Find dy/dA at several operations, for a batch of one row, by one pass forward with a graph and one back.
+
+    Pooled heads are left to their closed form. What is found here, `layer_gradients` hands out.
+    """
+    network = batch.classifier.network
+    wanted = [name for name in dict.fromkeys(names) if layer_facts(network, name).pooled_by is None]
+    if len(batch.rows) != 1 or len(wanted) < 2:
+        return
+    with torch.enable_grad():
+        leaf = ordinary(batch.x.detach()).requires_grad_(True)
+        outputs = network.run(leaf, keep={*names, network.output})
+    batch.remember(outputs)
+    logits = outputs[network.output]
+    found = torch.autograd.grad(logits, [outputs[name] for name in wanted], batch.cotangents().to(logits.dtype))
+    for name, gradient in zip(wanted, found, strict=True):
+        batch.once(("gradients", name), partial(torch.Tensor.detach, gradient))
 
 
 def mean_gradients(batch: Batch, name: str) -> torch.Tensor:
