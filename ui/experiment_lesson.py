@@ -160,7 +160,7 @@ def _reveal(guess: str | None, question: Question, records: Records, bands: cc.B
             answer, because = question.answer(source)
         except Missing:
             continue
-        lesson.reveal(guess, answer, f"{because} ({source.words})")
+        lesson.reveal(guess, answer, f"{because} Numbers: {source.words}.")
         return
     st.info("Nothing is precomputed for this yet: run it below, and your run answers.", icon=":material/science:")
 

@@ -62,7 +62,8 @@ def training_views(drawn: Drawn) -> list[View]:
     bands = drawn.bands
     pale = ""
     if bands is not None and any(arm.key in bands.curves for arm in drawn.arms):
-        pale = f"Thin line and pale band: {bands.label}, mean and range. "
+        several = len(bands.seeds) > 1
+        pale = f"Thin line and pale band: {bands.label}, mean and range. " if several else f"Thin line: {bands.label}. "
     n = "the first 300 pictures of each part"
     chance = (0.1, "chance, 10 %")
     views = [
