@@ -101,7 +101,12 @@ def test_a_learners_own_pictures_travel_to_the_process() -> None:
     own = own_data.prepare(files)
     assert own is not None
     own_data.hold(own)
-    settings = {"network": "build:conv8k3-relu-max2-flatten-linear", "data": own.key, "n_train": 8, "batch_size": 4}
+    settings: dict[str, Any] = {
+        "network": "build:conv8k3-relu-max2-flatten-linear",
+        "data": own.key,
+        "n_train": 8,
+        "batch_size": 4,
+    }
     try:
         run = worker.train("build", seed=0, steps=6, **settings)
         assert run.digest == cc.train("build", seed=0, steps=6, **settings).digest
@@ -142,11 +147,14 @@ def test_without_a_process_it_is_done_in_the_thread(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(subprocess, "Popen", refuse)
     threads: list[str] = []
     run = worker.train("lenet", seed=1, on_step=lambda step: threads.append(threading.current_thread().name), **SHORT)
+    with pytest.raises(worker.Dropped):
+        worker.train("lenet", seed=1, dropped=iter([False] * 4 + [True] * 3).__next__, **SHORT)
     assert run.steps_done == 24 and set(threads) == {threading.current_thread().name} and children() == before
 
 
 def test_first_come_first_served_and_everybody_knows_their_place() -> None:
-    line, places, entered = Line(2), {}, []  # type: ignore[var-annotated]
+    line, entered = Line(2), list[int]()
+    places: dict[int, list[int]] = {}
     gates = [threading.Event() for _ in range(5)]
     leaves = threading.Event()
 
@@ -161,7 +169,8 @@ def test_first_come_first_served_and_everybody_knows_their_place() -> None:
     for number in range(5):
         threads.append(threading.Thread(target=visit, args=(number,)))
         threads[-1].start()
-        until(lambda number=number: sum(line.lengths) == number + 1 and (number < 2 or bool(places.get(number))))
+        while sum(line.lengths) <= number or (number > 1 and not places.get(number)):
+            time.sleep(0.01)
     assert entered == [0, 1] and line.lengths == (2, 3) and [places[n][-1] for n in (2, 3, 4)] == [1, 2, 3]
     gates[1].set()
     until(lambda: entered == [0, 1, 2] and [places[n][-1] for n in (3, 4)] == [1, 2])

@@ -98,7 +98,10 @@ def _carry_out(
             return earlier or _before_the_first_step(plan)
         process = _take_process()
         if process is None:
-            return learn(plan, earlier, on_step, lambda: gone() or bool(should_stop and should_stop()), evaluate_every)
+            run = learn(plan, earlier, on_step, lambda: gone() or bool(should_stop and should_stop()), evaluate_every)
+            if gone():
+                raise Dropped
+            return run
         with tempfile.TemporaryDirectory(prefix="convlens-") as folder:
             _pack(plan, earlier, Path(folder))
             task = {"plan": asdict(plan), "evaluate_every": evaluate_every, "folder": folder}
