@@ -127,13 +127,15 @@ def _markdown(lines: list[list[str]], n_left: int) -> str:
 
 
 def _instructions() -> str:
-    """The widest vector instructions that torch uses here, and whether the processor multiplies bfloat16 itself."""
+    """The processor, the vector instructions that torch uses on it, and whether it multiplies bfloat16 itself."""
     import torch
 
     from cnn_core.saliency import has_fast_bfloat16
 
     half = "with" if has_fast_bfloat16(torch.device("cpu")) else "without"
-    return f"{torch.backends.cpu.get_cpu_capability()}, {half} bfloat16 instructions"
+    name = torch.cpu.get_capabilities().get("cpu_name") if hasattr(torch.cpu, "get_capabilities") else None
+    words = [*([str(name)] if name else []), torch.backends.cpu.get_cpu_capability(), f"{half} bfloat16 instructions"]
+    return ", ".join(words)
 
 
 def _bound_cells(row: Row) -> list[str]:
