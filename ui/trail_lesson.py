@@ -42,7 +42,8 @@ def trail_of(bench: widgets.Bench, text: str) -> cc.Trail:
 def adopt_link(bench: widgets.Bench) -> None:
     """Take over a trail that the address brought: its start and its turns; an unfit one is said in a sentence."""
     text = session.get("trail")
-    if text is None or text == st.session_state.get(_TAKEN):
+    # Controls forget what was chosen when their page is left: who comes back finds the trail that was kept.
+    if text is None or (text == st.session_state.get(_TAKEN) and _FROM in st.session_state):
         return
     try:
         trail = trail_of(bench, text)

@@ -155,7 +155,7 @@ def test_the_numbers_are_the_librarys_and_hovering_is_silent(new_page: NewPage) 
 
 def test_a_patch_opens_its_unit_and_uploads_stay_private(new_page: NewPage) -> None:
     page = new_page(f"features?layer={LAYER}&channel={CHANNEL}")
-    page.get_by_role("link", name=f"What channel {CHANNEL} answers to").click()
+    page.get_by_role("link", name=f"What does channel {CHANNEL} answer to?").click()
     expect(part(page, "patches")).to_be_visible()
     settled(page)
     assert "/channel?" in page.url and f"channel={CHANNEL}" in page.url and LAYER in page.url

@@ -1,6 +1,9 @@
 // Follow the value: one unit, the part that made most of it, and so on to a pixel. Everything is walked in the browser;
 // only another way, a guess or another start asks the server.
 
+// Where the visitor was, whatever becomes of the element: a page that is drawn anew, or come back to, opens there.
+let LEFT = null;
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".tl");
   const theme = applyTheme(root);
@@ -27,9 +30,12 @@ function walk(root, S, send) {
   find(".tl-start").hidden = true;
   root.dataset.waiting = meta.waiting ? "yes" : "no";
   S.picture ??= pictureCanvas(rgb);
-  // Drawn for the first time, or anew by the page: at the last turn that was taken, or at the start.
-  const turnedLast = Math.max(0, steps.findLastIndex((step) => step.turned));
-  if (S.subject !== meta.subject) Object.assign(S, { subject: meta.subject, at: turnedLast, aim: null, lit: null });
+  if (S.subject !== meta.subject) {
+    const left = LEFT?.subject === meta.subject && (LEFT.text === meta.text || LEFT.turned !== undefined) ? LEFT : null;
+    // For the first time: at the last turn that was taken, or at the start.
+    const at = left ? left.at : Math.max(0, steps.findLastIndex((step) => step.turned));
+    Object.assign(S, { subject: meta.subject, at, aim: null, lit: null, turned: left?.turned, text: left?.text, all: left?.all ?? S.all });
+  }
   if (S.turned !== undefined && meta.text !== S.text) S.at = S.turned;
   S.turned = undefined;
   S.text = meta.text;
@@ -45,6 +51,7 @@ function walk(root, S, send) {
   const draw = () => drawPicture(canvas, S, S.lit || boxOf(S.at));
   const redraw = oncePerFrame(draw);
 
+  const remember = () => { LEFT = { subject: S.subject, text: S.text, at: S.at, turned: S.turned, all: S.all }; };
   function say(text) { readout.textContent = text; }
   function tell() {
     const step = steps[S.at];
@@ -72,6 +79,7 @@ function walk(root, S, send) {
   function go(at, quiet = false) {
     const from = S.lit || boxOf(S.at);
     S.at = at;
+    remember();
     cancelAnimationFrame(S.frame);
     const to = boxOf(at);
     if (reducedMotion() || from.every((edge, i) => edge === to[i])) S.lit = null;
@@ -121,10 +129,11 @@ function walk(root, S, send) {
   function turn(input, at) {
     stop();
     S.turned = S.at;
+    remember();
     say("Following the other part …");
     send("act", { what: "turn", text: meta.text, step: S.at, input, index: at });
   }
-  const act = (what) => { stop(); S.turned = what === "undo" ? S.at : 0; send("act", { what, text: meta.text }); };
+  const act = (what) => { stop(); S.turned = what === "undo" ? S.at : 0; remember(); send("act", { what, text: meta.text }); };
 
   find(".tl-first").onclick = () => go(S.visible[0]);
   find(".tl-last").onclick = () => go(S.visible.at(-1));
