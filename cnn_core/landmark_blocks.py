@@ -54,7 +54,7 @@ def _count(
         network.n_parameters,
         weights,
         network.macs,
-        receptive_field(network, last).size[0] if sees else None,
+        int(receptive_field(network, last).size[0]) if sees else None,
         sum(isinstance(part, nn.ReLU) for part in module.modules()) if relus else None,
     )
 
@@ -211,12 +211,12 @@ def inception() -> tuple[Branch, ...]:
     """
     from .models.architectures import build_architecture
 
-    module = build_architecture("googlenet", trained=False).inception3a
-    side, inputs = 28, module.branch1.conv.in_channels
+    module = build_architecture("googlenet", trained=False).get_submodule("inception3a")
+    side, inputs = 28, next(part.in_channels for part in module.modules() if isinstance(part, nn.Conv2d))
     titles = ("1×1", "1×1, then 3×3", "1×1, then 3×3 (5×5 in the paper)", "3×3 max pooling, then 1×1")
     found = []
     for place, title in enumerate(titles, start=1):
-        branch = getattr(module, f"branch{place}")
+        branch = module.get_submodule(f"branch{place}")
         last = [part for part in branch.modules() if isinstance(part, nn.Conv2d)][-1]
         direct = None
         if place in (2, 3):
@@ -263,8 +263,8 @@ def residual_blocks() -> tuple[Way, ...]:
 
     from .models.architectures import build_architecture
 
-    basic = build_architecture("resnet18", trained=False).layer1[0]
-    bottleneck = build_architecture("resnet50", trained=False).layer1[1]
+    basic = build_architecture("resnet18", trained=False).get_submodule("layer1.0")
+    bottleneck = build_architecture("resnet50", trained=False).get_submodule("layer1.1")
     wide = _meta(lambda: BasicBlock(256, 256))
     return (
         _count("basic", "Basic block, 64 channels: two 3×3", basic, (64, 56, 56)),
