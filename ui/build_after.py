@@ -50,7 +50,13 @@ def _grounds(run: cc.TrainingRun) -> None:
             st.image(np.concatenate(list(herd.pictures[:4]), axis=1), width="stretch")
             st.metric(KINDS[kind].capitalize(), f"{100 * found[kind]:.1f} %", border=True)
     fall = found["biased"] - found["counter"]
-    if fall > 0.2:
+    if found["biased"] < 0.7:
+        st.info(
+            f"It names {100 * found['biased']:.0f} % right on the usual ground, where chance is 50 %: it has learned too "
+            "little to say what it looks at. Train longer.",
+            icon=":material/info:",
+        )
+    elif fall > 0.2:
         st.warning(
             f"On the other ground it loses {100 * fall:.0f} points: much of what it knows is the ground.",
             icon=":material/grass:",

@@ -12,7 +12,7 @@ function confusionView({ names, values, offset, theme, readout, label }) {
   let cell = null;
   const at = (r, c) => values[offset + r * n + c];
   const draw = () => {
-    const width = Math.max(220, Math.min(430, box.clientWidth || 320));
+    const width = Math.max(220, Math.min(430, 150 + 70 * n, box.clientWidth || 320));
     const g = fit(canvas, width, width);
     g.font = `${n > 10 ? 10 : 12}px ${getComputedStyle(canvas).fontFamily}`;
     const longest = Math.max(...names.map((name) => g.measureText(name).width));
