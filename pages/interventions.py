@@ -35,4 +35,4 @@ lesson.try_this(
         "Which is worse for this picture: blur, or blue and red swapped? Guess before you look.",
     ]
 )
-lesson.footer("home")
+lesson.footer("machines")

@@ -17,8 +17,7 @@ lesson.why(
     "A deeper network contains the shallower one: the added layers would only have to copy. Training does not find "
     "that. With batch norm nothing vanishes here: in the plain network of 44 layers the gradient grows from layer to "
     "layer on its way back (see “Gradient by layer”), so that a step that suits the last layers is far too long for "
-    "the "
-    "first ones. In a residual network each block adds to what passes by, so that the way back has a term that is "
+    "the first ones. In a residual network each block adds to what passes by, so that the way back has a term that is "
     "exactly 1, and a block whose best is to add nothing finds that easily: all its weights towards zero."
 )
 lesson.try_this(
