@@ -52,7 +52,7 @@ def _grounds(run: cc.TrainingRun) -> None:
     fall = found["biased"] - found["counter"]
     if found["biased"] < 0.7:
         st.info(
-            f"It names {100 * found['biased']:.0f} % right on the usual ground, where chance is 50 %: it has learned too "
+            f"It names {100 * found['biased']:.0f} % right on the usual ground, and chance is 50 %: it has learned too "
             "little to say what it looks at. Train longer.",
             icon=":material/info:",
         )
@@ -63,7 +63,8 @@ def _grounds(run: cc.TrainingRun) -> None:
         )
     else:
         st.success(
-            f"On the other ground it loses {100 * fall:.0f} points: it looks at the animal.", icon=":material/check:"
+            f"On the other ground it loses {100 * fall:.0f} points: most of what it knows is the animal.",
+            icon=":material/check:",
         )
 
 
