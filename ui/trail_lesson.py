@@ -65,7 +65,8 @@ def adopt_link(bench: widgets.Bench) -> None:
         st.session_state[_FROM] = "link"
         st.session_state[_LINKED] = (operation.name, first.index)
     st.session_state[_CHOICE] = trail.choose
-    st.session_state[_UNDO] = []
+    if text != st.session_state.get(_TAKEN):
+        st.session_state[_UNDO] = []
     session.set("trail", trail.to_text())
     st.session_state[_TAKEN] = trail.to_text()
 
