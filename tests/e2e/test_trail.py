@@ -129,7 +129,6 @@ def test_turns_links_and_files(new_page: NewPage) -> None:
     plain = cc.follow(classifier, trace, "features.8.conv.0.2", (12, 4, 9))
     page = new_page(f"trail?trail={plain.to_text()}", permissions=["clipboard-read", "clipboard-write"])
     skip_guess(page)
-    check_walk(page, plain)
     turned = plain
     for _ in range(2):
         # Another part at the next place where there is a choice.
@@ -145,6 +144,18 @@ def test_turns_links_and_files(new_page: NewPage) -> None:
         expect(steps(page).locator('[aria-selected="true"]')).to_have_attribute("data-step", str(n))
     check_walk(page, turned)
     assert page.locator('.tl-row[data-turned="yes"]:visible').count() == 2
+    # Away and back: the page is drawn anew, and opens at the step that was read.
+    middle = len(turned.steps) // 2
+    page.locator(".tl-all:visible").click()
+    steps(page).locator(f'[data-step="{middle}"]').click()
+    page.get_by_role("link", name="Next: The decision").click()
+    page.wait_for_url("**/decision**")
+    settled(page)
+    page.get_by_role("button", name="Explore").click()
+    page.get_by_text("Follow the value", exact=True).click()
+    expect(steps(page).locator('[aria-selected="true"]')).to_have_attribute("data-step", str(middle))
+    settled(page)
+    page.locator(".tl-all:visible").click()
 
     lines = save(page, "CSV").splitlines()
     assert len(lines) == len(turned.steps) + 1
