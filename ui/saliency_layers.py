@@ -157,11 +157,16 @@ def _read(bench: Bench, asked: Asked, method: str, names: tuple[str, ...]) -> di
     def nbytes(made: dict[str, cc.SaliencyMap]) -> int:
         return sum(one.values.nbytes + 2048 for one in made.values())
 
+    def whole() -> dict[str, cc.SaliencyMap]:
+        made = work(lambda *now: None, lambda: False)
+        assert made is not None  # nobody stops it
+        return made
+
     # Forward and back for each part.
     passes = 3 * math.ceil(len(names) / _TOGETHER)
     if passes * bench.classifier.network.macs <= AT_ONCE:
         with st.spinner(f"Reading the class at {len(names)} layers", show_time=False):
-            return cached.memo("saliency_layers", key, lambda: work(lambda *now: None, lambda: False), nbytes)  # type: ignore[arg-type]
+            return cached.memo("saliency_layers", key, whole, nbytes)
     return jobs.run(
         "saliency_layers",
         key,
