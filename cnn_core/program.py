@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
+import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
+from cachetools import LRUCache
 from torch import Tensor, nn
 
 
@@ -97,8 +99,12 @@ class Plan:
     overwriting: Mapping[int, Step]
 
 
+_PLANS: Final = 32
+"""Plans that a program remembers: a visitor asks for the same few again and again."""
+
+
 class Program:
-    """Steps in topological order; step i writes slot i, and the first is the input. Immutable, safe between threads."""
+    """Steps in topological order; step i writes slot i, and the first is the input. Safe between threads."""
 
     def __init__(self, steps: tuple[Step, ...]) -> None:
         self.steps = steps
@@ -110,6 +116,8 @@ class Program:
         # Bit j of entry i: slot j is computed from slot i (or is slot i).
         self._dependants: tuple[int, ...] = tuple(dependants)
         self._writing = {s.slot: replace(s, function=_IN_PLACE[s.what]) for s in steps if s.what in _IN_PLACE}
+        self._plans: LRUCache[tuple[frozenset[str], ...], Plan] = LRUCache(_PLANS)
+        self._lock = threading.Lock()
 
     def dependants(self, names: Collection[str]) -> int:
         """A bit for each slot that depends on one of the named operations, those operations included."""
@@ -120,6 +128,16 @@ class Program:
 
     def plan(self, *, changed: Collection[str], known: Collection[str], keep: Collection[str]) -> Plan:
         """The steps that lead to `keep`, given the changed values and those known values that they do not touch."""
+        key = frozenset(changed), frozenset(known), frozenset(keep)
+        with self._lock:
+            plan = self._plans.get(key)
+        if plan is None:
+            plan = self._planned(*key)
+            with self._lock:
+                self._plans[key] = plan
+        return plan
+
+    def _planned(self, changed: Collection[str], known: Collection[str], keep: Collection[str]) -> Plan:
         touched = self.dependants(changed)
         given = {self.slot_of[n]: n for n in known if n in self.slot_of and not touched >> self.slot_of[n] & 1}
         given.update({self.slot_of[n]: n for n in changed})
