@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 
 import cnn_core as cc
-from ui import cached, jobs, training
-from ui.text import plain
+from ui import cached, jobs, training, waiting
 
 if TYPE_CHECKING:
     from cnn_core.training.benchmark import Score
     from cnn_core.training.machines import Machine
 
 _ADDED: Final = "cl_imagenet_added"
-_QUICK: Final = 0.25  # seconds that are waited for before a bar is drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,42 +105,17 @@ def results(data: str, moved: int) -> list[Result] | None:
     """All entrants asked, or None while that is under way, or was stopped, which the page then says."""
     who = entrants(data)
     key = (data, moved, *(one.key for one in who))
-    mine, slot = jobs.mine(), ("imagenet", data, moved)
 
     def work(job: jobs.Job) -> list[Result]:
+        report = waiting.step(job)
         found = []
         for i, one in enumerate(who):
-            job.check()
-            job.progress(i, len(who))
+            report(i, len(who))
             found.append(_result(one, data, moved))
         return found
 
-    def start() -> None:
-        mine.start(slot, key, work)
-
-    kept = mine.kept(slot)
-    if kept is not None and kept[0] == key:
-        value: list[Result] = kept[1]
-        return value
-    job = mine.job(slot)
-    if job is None or job.key != key:
-        job = mine.start(slot, key, work)
-        if job.thread is not None:
-            job.thread.join(_QUICK)
-    if job.state == "done":
-        made: list[Result] = job.result
-        return made
-    if job.is_active:
-        jobs.watch(
-            slot, "Asking every machine about the test pictures", unit=" machines", key=f"cl_imagenet_stop_{moved}"
-        )
-        return None
-    if job.state == "failed":
-        st.error(plain(job.message), icon=":material/error:")
-    else:
-        st.info("Cancelled. Nothing was changed.", icon=":material/stop_circle:")
-    st.button("Ask them all", key=f"cl_imagenet_again_{moved}", on_click=start, icon=":material/play_arrow:")
-    return None
+    slot = f"imagenet_{data}_{moved}"
+    return waiting.ensure(slot, key, work, "Asking every machine about the test pictures", unit=" machines")
 
 
 def _result(one: Entrant, data: str, moved: int) -> Result:
