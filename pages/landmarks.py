@@ -7,7 +7,7 @@ import streamlit as st
 from ui import landmarks_lesson, landmarks_trials, lesson, session, widgets
 
 lesson.header(
-    "From LeNet to ResNet",
+    "LeNet to ResNet",
     "Five networks, each an answer to what the one before could not do: opened, counted, and put side by side.",
 )
 session.bind("landmark", "example")

@@ -52,11 +52,11 @@ def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_ratios_are_taken_within_a_round() -> None:
-    """Sleeping twice as long costs twice the time; sleep itself is off by well under a millisecond in ten."""
-    timings = take_turns({"one": lambda: time.sleep(0.01), "two": lambda: time.sleep(0.02)}, "one", rounds=5, warm_up=0)
+    """Sleeping twice as long costs twice the time; what a busy machine adds is some milliseconds in a tenth."""
+    timings = take_turns({"one": lambda: time.sleep(0.1), "two": lambda: time.sleep(0.2)}, "one", rounds=5, warm_up=0)
     assert timings["one"].ratio == timings["one"].ratio_low == timings["one"].ratio_high == 1.0
     assert 1.5 < timings["two"].ratio < 2.5  # a busy machine may delay either
-    assert timings["one"].milliseconds >= 10
+    assert timings["one"].milliseconds >= 100
 
 
 def test_threads_are_given_back() -> None:

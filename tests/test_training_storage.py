@@ -37,8 +37,10 @@ def half_and_whole(key: str, arm: str, **settings: object) -> tuple[cc.TrainingR
 
 @pytest.mark.parametrize(
     ("key", "arm"),
-    [("augmentation", "small_augmented"), ("batch_norm", "bn_0.03")],
-    ids=["Adam, one cycle, augmentation", "SGD, cosine, batch norm"],
+    [
+        pytest.param("augmentation", "small_augmented", id="Adam, one cycle, augmentation"),
+        pytest.param("batch_norm", "bn_0.03", id="SGD, cosine, batch norm", marks=pytest.mark.long),
+    ],
 )
 def test_a_run_continued_in_a_new_process_ends_where_the_uninterrupted_one_does(
     key: str, arm: str, tmp_path: Path

@@ -52,7 +52,11 @@ PAGES: tuple[Lesson, ...] = (
     Lesson("saliency", "Methods on trial", "Inspect", "gavel", "What other methods say, and whether it holds."),
     Lesson("interventions", "Interventions", "Inspect", "healing", "Switch parts off, edit a kernel, and see."),
     Lesson(
-        "machines", "Three machines", "Train", "precision_manufacturing", "Same data, and what each takes for granted."
+        "machines",
+        "Three machines, same data",
+        "Train",
+        "precision_manufacturing",
+        "HOG, MLP and CNN, and what each takes for granted.",
     ),
     Lesson("landmarks", "LeNet to ResNet", "Train", "timeline", "Five networks, and what each of them answered."),
     Lesson(

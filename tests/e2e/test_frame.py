@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 import cnn_core as cc
 from tests import server
 from tests.e2e.conftest import PHONE, NewPage, assert_no_complaints, frames, overflow, settled
+from tests.test_pages import WITHOUT_PICTURE
 from ui import shell
 
 
@@ -65,9 +66,9 @@ def test_the_hero_is_what_the_network_computes() -> None:
     assert np.allclose(stored["map"], computed["map"], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("key", [entry.key for entry in shell.PAGES])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_fit_a_phone_and_complain_of_nothing(new_page: NewPage, key: str, scheme: str) -> None:
+@pytest.mark.parametrize(("place", "key"), enumerate(entry.key for entry in shell.PAGES))
+def test_pages_fit_a_phone_and_complain_of_nothing(new_page: NewPage, place: int, key: str) -> None:
+    scheme = ("light", "dark")[place % 2]  # colours change no widths
     page = new_page("" if key == "home" else key, viewport=PHONE, color_scheme=scheme)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.wait_for_timeout(500)
@@ -117,7 +118,8 @@ def test_walk_through_the_lessons_with_a_picture_of_ones_own(new_page: NewPage) 
         page.locator(".st-key-cl-next a").click()
         expect(page.get_by_role("heading", name=lesson.title, level=1, exact=True)).to_be_visible()
         settled(page)
-        expect(page.get_by_text("disc.png, 120 × 90 pixels")).to_be_visible()
+        if lesson.key not in WITHOUT_PICTURE:
+            expect(page.get_by_text("disc.png, 120 × 90 pixels")).to_be_visible()
     assert_no_complaints(page)
 
 

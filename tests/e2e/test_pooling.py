@@ -85,7 +85,7 @@ def test_the_networks_own_pooling_equals_torch(new_page: NewPage, trace: cc.Trac
     assert_no_complaints(page)
 
 
-@pytest.mark.parametrize(("kind", "window", "stride"), [("max", 2, 2), ("average", 3, 1), ("average", 2, 3)])
+@pytest.mark.parametrize(("kind", "window", "stride"), [("max", 2, 2), ("average", 2, 3)])
 def test_pooling_laid_on_a_map_equals_torch(new_page: NewPage, kind: str, window: int, stride: int) -> None:
     import torch
 
