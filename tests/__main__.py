@@ -30,18 +30,19 @@ def main(arguments: list[str]) -> int:
             return code
     # Two at a time: a file stays with one worker, so that what it loads is loaded once.
     code = run("pytest", "-n", "2", "--dist", "loadfile", "--cache-clear", *arguments)
-    if code == 1 and (again := _browser_tests_that_failed()):
+    if code == 1 and (again := _page_tests_that_failed()):
         # Two browsers and two servers share the machine's cores: what fails then must pass with the machine to itself.
         print(f"Failed beside other tests, run once more alone: {', '.join(again)}", flush=True)
         return run("pytest", *again)
     return code
 
 
-def _browser_tests_that_failed() -> list[str]:
-    """Those that failed, where they are few and all of them drive a browser; else none."""
+def _page_tests_that_failed() -> list[str]:
+    """Those that failed, where they are few and all of them run pages, which wait for other threads; else none."""
     failed = list(json.loads(_LAST_FAILED.read_text()))
     few = len(failed) <= _MOST_AGAIN
-    return failed if few and all(name.startswith("tests/e2e/") and "::" in name for name in failed) else []
+    of_pages = (("::" in name and (name.startswith("tests/e2e/") or "page" in name.split("::")[0])) for name in failed)
+    return failed if few and all(of_pages) else []
 
 
 if __name__ == "__main__":

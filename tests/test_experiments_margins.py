@@ -28,6 +28,7 @@ def accuracies(found: list[cc.TrainingRun]) -> list[float]:
     return [run.test_accuracy for run in found]
 
 
+@pytest.mark.long
 def test_lenet_reads_digits_after_seconds(say: Say) -> None:
     found = runs("lenet", "relu", steps=300)
     seconds = [run.cpu_seconds for run in found]

@@ -113,8 +113,19 @@ def opened(model: str, changes: tuple[Change, ...], **address: str) -> AppTest:
     if skip:
         skip[0].click()
         at.run()
+    answered(at)
     assert not at.exception and not at.error
     return at
+
+
+def answered(at: AppTest) -> None:
+    """A changed network that takes more than a moment runs beside the page, which shows a bar meanwhile."""
+    for _ in range(240):
+        if at.exception or at.error or not [button for button in at.button if "_stop_" in str(button.key)]:
+            return
+        time.sleep(0.25)
+        at.run()
+    raise AssertionError("the changed network never came to its end")
 
 
 CASES: dict[str, tuple[Change, ...]] = {
@@ -138,6 +149,7 @@ def test_links_for_every_kind_of_network(model: str, tool: str) -> None:
     for key in ("undo", "redo"):
         at.button(key=f"cl_changes_{key}").click()
         at.run()
+        answered(at)
         assert not at.exception and not at.error
     assert at.session_state["cl_changes_stack"].now == CASES[model]
 

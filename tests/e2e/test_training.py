@@ -76,6 +76,7 @@ def test_a_run_opens_on_another_page_for_its_owner_alone(new_page: NewPage) -> N
     assert_no_complaints(other)
 
 
+@pytest.mark.long  # the same is tested without a browser in test_worker
 def test_a_second_visitor_waits_in_line_and_nobody_loses_the_app(new_page: NewPage, server_url: str, say: Say) -> None:
     first, second = new_page(LONG), new_page(LONG)
     run_one(first)
