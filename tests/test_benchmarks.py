@@ -122,6 +122,7 @@ def test_time_is_bounded() -> None:
     assert len(timings["one"].times) == 3 and timings["one"].over(timings["one"]) == 1.0
 
 
+@pytest.mark.long
 def test_saliency_beside_its_peers(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -222,6 +222,7 @@ def test_flattened_heads_are_answered_by_covering(new_page: NewPage) -> None:
     assert_no_complaints(page)
 
 
+@pytest.mark.long  # the page on a phone is among test_frame's; here with both kinds of head
 @pytest.mark.parametrize(("key", "scheme"), [("mobilenet_v2", "light"), ("squeezenet1_1", "dark")])
 def test_phone(new_page: NewPage, scheme: str, key: str) -> None:
     page = new_page(f"decision?model={key}", viewport=PHONE, color_scheme=scheme)
