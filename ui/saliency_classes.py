@@ -10,7 +10,7 @@ import cnn_core as cc
 from cnn_core.saliency import agreement
 from ui import cached, jobs, saliency_methods
 from ui.instruments.saliency import Tile, wall
-from ui.saliency_layers import AT_ONCE, READERS
+from ui.saliency_layers import AT_ONCE, reader
 from ui.saliency_methods import Asked
 from ui.text import plain
 from ui.widgets import Bench
@@ -21,16 +21,8 @@ _LIKELY: Final = 4  # of the network's own choices, beside the class of the page
 def classes(bench: Bench, asked: Asked) -> None:
     """The section: the class of the page, the likeliest others, and what the maps have in common."""
     st.subheader("Several classes, one look", anchor=False, divider="gray")
-    known = saliency_methods.cards()
     st.markdown("Each class reads the same maps with other weights. Do they look at different places?")
-    method = st.segmented_control(
-        "Read by",
-        READERS,
-        default="gradcam",
-        required=True,
-        format_func=lambda key: known[key].title,
-        key="cl_sal_classes_method",
-    )
+    method = reader("cl_sal_classes_method")
     wanted = asked.target if isinstance(asked.target, tuple) else (asked.target,)
     top = [prediction.index for prediction in bench.trace.top(_LIKELY + 1)]
     targets = tuple(dict.fromkeys((*wanted, *top)))[: _LIKELY + 1]

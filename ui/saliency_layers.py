@@ -107,19 +107,21 @@ def say_where(bench: Bench, shown: cc.Operation) -> None:
         )
 
 
+def reader(key: str) -> str:
+    """By which of the methods that need few passes a section reads its maps."""
+    known = saliency_methods.cards()
+    chosen: str = st.segmented_control(
+        "Read by", READERS, default="gradcam", required=True, format_func=lambda method: known[method].title, key=key
+    )
+    return chosen
+
+
 def layers(bench: Bench, asked: Asked) -> None:
     """The strip through all layers, and the comparison of two."""
     st.subheader("Layers made plain", anchor=False, divider="gray")
     known = saliency_methods.cards()
     st.markdown("The same class through the whole network. A click opens a layer on this page.")
-    method = st.segmented_control(
-        "Read by",
-        READERS,
-        default="gradcam",
-        required=True,
-        format_func=lambda key: known[key].title,
-        key="cl_sal_strip_method",
-    )
+    method = reader("cl_sal_strip_method")
     shown = _through(bench, asked.layer)
     here = bench.classifier.network[asked.layer]
     other = _other(bench, here)
