@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import threading
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..archives import PICTURE_ENDINGS, Archive, Member, megabytes, open_zip
 from ..errors import InvalidImage, InvalidOption, quote
 from ..images import load_image
 from .data import DataSet, Split
@@ -35,8 +34,6 @@ MAX_STORED_BYTES: Final = 128 * 2**20
 TEST_SHARE: Final = 0.2
 _LONGEST_NAME: Final = 40
 _SPLIT_SEED: Final = 123
-_ENDINGS: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
-_CLUTTER: Final = frozenset({"thumbs.db", "desktop.ini"})
 _LEAST_STD: Final = 0.01  # of pictures that are nearly one colour; they are not blown up further
 
 
@@ -52,78 +49,44 @@ class File:
 def unzip(content: bytes) -> tuple[File, ...]:
     """The pictures of a zip with class folders; a picture's class is the folder that it lies in.
 
-    Nothing is written to disk. Raises InvalidImage for what is no zip, is too large (unpacked, too), holds paths that
-    lead out of it, or has no class folders, an empty one, or a password.
+    Nothing is written to disk. Raises InvalidImage for what is no zip, is too large (unpacked, too), holds links or
+    paths that lead out of it, or has no class folders, an empty one, or a password.
     """
-    if len(content) > MAX_ZIP_BYTES:
-        raise InvalidImage(f"The zip has {_megabytes(len(content))}; at most {_megabytes(MAX_ZIP_BYTES)} are read.")
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return _members(archive)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
-        raise InvalidImage("This file is not a zip that can be read: pack the class folders anew.") from error
+    with open_zip(
+        content,
+        max_bytes=MAX_ZIP_BYTES,
+        max_entries=4 * MAX_PICTURES,
+        max_unpacked=MAX_UNPACKED_BYTES,
+        advice="pack the class folders anew",
+    ) as archive:
+        return _members(archive)
 
 
-def _members(archive: zipfile.ZipFile) -> tuple[File, ...]:
-    entries = archive.infolist()
-    if len(entries) > 4 * MAX_PICTURES:
-        raise InvalidImage(f"The zip has {len(entries):,} entries; at most {MAX_PICTURES:,} pictures are taken.")
-    folders: set[PurePosixPath] = set()
-    files: list[tuple[zipfile.ZipInfo, PurePosixPath]] = []
-    for entry in entries:
-        path = _checked_path(entry.filename)
-        if _is_clutter(path):
-            continue
-        if entry.is_dir():
-            folders.add(path)
-        else:
-            files.append((entry, path))
-            folders.update(parent for parent in path.parents if parent.name)
-    pictures = [(entry, path) for entry, path in files if path.suffix.lower() in _ENDINGS]
-    if sum(entry.file_size for entry, _ in pictures) > MAX_UNPACKED_BYTES:
-        raise InvalidImage(f"Unpacked, the zip is larger than the {_megabytes(MAX_UNPACKED_BYTES)} that are read.")
+def _members(archive: Archive) -> tuple[File, ...]:
+    pictures = tuple(member for member in archive.files if member.path.suffix.lower() in PICTURE_ENDINGS)
+    archive.check_size(pictures)
     if not pictures:
         raise InvalidImage("The zip holds no pictures. Put them into folders, one for each class, and pack those.")
-    for _, path in pictures:
-        if not path.parent.name:
+    for member in pictures:
+        if not member.path.parent.name:
             raise InvalidImage(
-                f"{quote(path.name)} lies in no folder. Put the pictures into folders, one for each class."
+                f"{quote(member.path.name)} lies in no folder. Put the pictures into folders, one for each class."
             )
-    filled = {path.parent for _, path in pictures}
-    for folder in sorted(folders - filled):
-        if not any(folder in other.parents for other in folders):
+    filled = {member.path.parent for member in pictures}
+    for folder in sorted(archive.folders - filled):
+        if not any(folder in other.parents for other in archive.folders):
             raise InvalidImage(
                 f"The class {quote(folder.name)} is empty: put at least {LEAST} pictures into its folder, or take the "
                 "folder out."
             )
-    return tuple(File(path.parent.name, path.name, _read(archive, entry)) for entry, path in pictures)
+    return tuple(File(member.path.parent.name, member.path.name, _read(archive, member)) for member in pictures)
 
 
-def _checked_path(name: str) -> PurePosixPath:
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in name or "\0" in name:
-        raise InvalidImage(f"The zip holds a path that leads out of it, {quote(name)}, and is not opened.")
-    return path
-
-
-def _is_clutter(path: PurePosixPath) -> bool:
-    """What systems add to folders without being asked."""
-    return path.name.lower() in _CLUTTER or any(part.startswith((".", "__MACOSX")) for part in path.parts)
-
-
-def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    if entry.flag_bits & 1:
-        raise InvalidImage("The zip has a password: pack it without one.")
-    # What an entry says of its size may be a lie: no more is unpacked than a picture may have.
-    with archive.open(entry) as file:
-        content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise InvalidImage(f"{quote(entry.filename)} has more than {_megabytes(MAX_FILE_BYTES)}: make it smaller.")
+def _read(archive: Archive, member: Member) -> bytes:
+    content = archive.read(member, MAX_FILE_BYTES)
+    if content is None:
+        raise InvalidImage(f"{quote(str(member.path))} has more than {megabytes(MAX_FILE_BYTES)}: make it smaller.")
     return content
-
-
-def _megabytes(n: int) -> str:
-    return f"{n / 2**20:,.0f} MB"
 
 
 @dataclass(frozen=True, eq=False)
