@@ -45,6 +45,10 @@ class ModelInput:
     std: tuple[float, ...]
     notes: tuple[str, ...]
     """What was done to the picture, each a sentence for the visitor; the notes of its reading come first."""
+    picture_size: tuple[int, int]
+    """(height, width) of the picture before the resize."""
+    picture_box: tuple[float, float, float, float]
+    """(top, left, bottom, right) of what the network sees, in pixels of the picture before the resize."""
 
     @property
     def digest(self) -> str:
@@ -96,7 +100,9 @@ class Preprocessing:
         if self.invert_light_background and np.median(_border(shown)) > 127:
             values, shown = 255 - values, 255 - shown
             notes.append("The picture was inverted: this network learned light strokes on a dark ground.")
-        return self._finish(shown, values, (top, left, self.crop, self.crop), picture.digest, tuple(notes))
+        size = (picture.height, picture.width)
+        crop = (top, left, self.crop, self.crop)
+        return self._finish(shown, values, crop, picture.digest, tuple(notes), size, self._seen_of(size))
 
     def from_rgb(self, shown_rgb: NDArray[np.uint8]) -> ModelInput:
         """Normalise a picture that already has the model's size; no resize, no crop, no inversion.
@@ -114,7 +120,18 @@ class Preprocessing:
         digest = hashlib.sha256(f"{height}x{width}:".encode() + values.tobytes()).hexdigest()
         if self.channels == 1:
             values = np.asarray(Image.fromarray(values).convert("L"))
-        return self._finish(values, values, (0, 0, height, width), digest, ())
+        return self._finish(values, values, (0, 0, height, width), digest, (), (height, width), (0, 0, height, width))
+
+    def _seen_of(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Where the centre crop lies in a picture of this size: (top, left, bottom, right) in the picture's pixels."""
+        short, long = sorted(size)
+        edges = []
+        for side in size:
+            resized = self.resize if side == short else int(self.resize * long / short)
+            first = _centre_offset(resized, self.crop)
+            edges.append((first * side / resized, (first + self.crop) * side / resized))
+        (top, bottom), (left, right) = edges
+        return (top, left, bottom, right)
 
     def _resized(self, image: Image.Image, notes: list[str]) -> Image.Image:
         width, height = image.size
@@ -164,6 +181,8 @@ class Preprocessing:
         crop: tuple[int, int, int, int],
         digest: str,
         notes: tuple[str, ...],
+        picture_size: tuple[int, int],
+        picture_box: tuple[float, float, float, float],
     ) -> ModelInput:
         import torch  # here, so that pictures can be read and shown before torch is loaded
 
@@ -180,6 +199,8 @@ class Preprocessing:
             mean=self.mean,
             std=self.std,
             notes=notes,
+            picture_size=picture_size,
+            picture_box=picture_box,
         )
 
 
