@@ -18,6 +18,7 @@ _HOMES: dict[str, str] = {
     "Region": "regions",
     "background_only": "composing",
     "counterfactuals": "counterfactual",
+    "cut_out": "cutting",
     "fitted": "composing",
     "grey_ground": "composing",
     "ground": "backgrounds",

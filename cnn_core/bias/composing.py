@@ -18,8 +18,7 @@ Rgb = NDArray[np.uint8]
 Share = NDArray[np.floating]
 
 GREY: Final = 128
-# The biharmonic equations of 5,000 pixels take about 0.1 s, and the time grows faster than their number.
-_MOST_UNKNOWN: Final = 5_000
+_REACH: Final = 5.0  # how far inpainting looks round a pixel, in pixels
 
 
 def swap_ground(rgb: Rgb, mask: Share, ground_rgb: Rgb, feather: float = 1.0) -> Rgb:
@@ -39,31 +38,25 @@ def swap_ground(rgb: Rgb, mask: Share, ground_rgb: Rgb, feather: float = 1.0) ->
 
 
 def remove_object(rgb: Rgb, mask: Share) -> Rgb:
-    """The picture without the object: its pixels painted anew from those around it.
+    """The picture without the object: its pixels painted anew from those around it, inwards.
 
-    Biharmonic inpainting (Damelin and Hoang 2018, scikit-image), each colour kept within what the surroundings have.
-    Where the object is large, the filling is computed on a smaller picture and enlarged. Raises InvalidOption where the
-    object covers the whole picture, so that nothing is left to continue.
+    Inpainting of Telea 2004 (OpenCV); a margin of a hundredth of the shorter side goes with the object, since its edge
+    pixels carry its colour. Raises InvalidOption where the object covers the whole picture, so that nothing is left to
+    continue.
     """
-    from skimage.restoration import inpaint_biharmonic  # here: scikit-image takes half a second to import
+    import cv2  # here: a page that composes nothing need not load it
 
     _check(rgb, mask)
     holes = np.asarray(mask) > 0
-    if holes.all():
-        raise InvalidOption("The object covers the whole picture: nothing is left to fill its place from.")
     if not holes.any():
         return np.array(rgb)
-    scale = min(1.0, (_MOST_UNKNOWN / int(holes.sum())) ** 0.5)
-    h, w = (max(8, round(side * scale)) for side in holes.shape)
-    h, w = min(h, holes.shape[0]), min(w, holes.shape[1])
-    small, unknown = _shrunk(rgb, holes, (h, w))
-    filled = inpaint_biharmonic(small / 255.0, unknown, channel_axis=-1) * 255
-    known = small[~unknown]
-    filled = np.clip(filled, known.min(axis=0), known.max(axis=0))
-    if (h, w) != holes.shape:
-        image = Image.fromarray(np.round(filled).astype(np.uint8))
-        filled = np.asarray(image.resize((holes.shape[1], holes.shape[0]), Image.Resampling.BICUBIC), dtype=np.float64)
-    return np.where(holes[..., None], np.clip(np.round(filled), 0, 255), rgb).astype(np.uint8)
+    margin = max(1, round(min(holes.shape) / 100))
+    wider = cv2.dilate(holes.astype(np.uint8), np.ones((2 * margin + 1, 2 * margin + 1), np.uint8))
+    if wider.all():
+        wider = holes.astype(np.uint8)
+    if wider.all():
+        raise InvalidOption("The object covers the whole picture: nothing is left to fill its place from.")
+    return np.asarray(cv2.inpaint(np.ascontiguousarray(rgb), wider, _REACH, cv2.INPAINT_TELEA), dtype=np.uint8)
 
 
 def object_only(rgb: Rgb, mask: Share) -> Rgb:
@@ -103,24 +96,6 @@ def fitted(rgb: Rgb, height: int, width: int) -> Rgb:
     )
     resized = Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC, box=(left, top, right, bottom))
     return np.asarray(resized)
-
-
-def _shrunk(rgb: Rgb, holes: NDArray[np.bool_], size: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The picture at another size as means over its known pixels, and which pixels of it hold none that is known."""
-    if size == holes.shape:
-        return rgb.astype(np.float64), holes
-    known = (~holes).astype(np.float32)
-
-    def smaller(values: NDArray[np.floating]) -> NDArray[np.float64]:
-        image = Image.fromarray(np.asarray(values, dtype=np.float32))
-        return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BOX), dtype=np.float64)
-
-    weight = smaller(known)
-    unknown = weight < 0.5
-    if unknown.all():
-        unknown = weight < weight.max()
-    sums = np.stack([smaller(rgb[..., c] * known) for c in range(3)], axis=-1)
-    return sums / np.maximum(weight, 1e-6)[..., None], unknown
 
 
 def _mixed(rgb: NDArray[np.generic], other: NDArray[np.generic], share: NDArray[np.float64]) -> Rgb:
