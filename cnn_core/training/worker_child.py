@@ -8,6 +8,7 @@ and takes "run", what was learned. When standard input ends, so does the process
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -18,15 +19,14 @@ import traceback
 from pathlib import Path
 from typing import IO, Any, Final
 
-_NICENESS: Final = 10
+_NICENESS: Final = 15
 _BUNDLE: Final = 0.1  # seconds: steps that take less are told together
 _IDLE: Final = 600.0  # seconds without a task after which the process gives its memory back
 
 
 def main() -> int:
     """Train what is asked for until nothing is for ten minutes."""
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
+    _step_back()
     out, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no message
     tasks: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     stop = threading.Event()
@@ -42,6 +42,15 @@ def main() -> int:
         except queue.Empty:
             return 0
         _work(task, stop, out)
+
+
+def _step_back() -> None:
+    """Give way to everything else on the machine."""
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    # Linux may weigh sessions against each other; a process's own niceness then counts within its session only.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICENESS))
 
 
 def _listen(tasks: queue.SimpleQueue[dict[str, Any]], stop: threading.Event) -> None:

@@ -16,12 +16,18 @@ from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.browser import _PICK
 from tests import server
+from tests.visitors import Visitor
 
 from .conftest import NewPage, assert_no_complaints, settled
 
 Say = Callable[[str], None]
 SHORT = "insights?section=normalise&arms=standardised&recipe=steps~20,n_train~200"
 LONG = "insights?section=normalise&arms=standardised&recipe=steps~2000,n_train~3000,batch_size~256"
+
+
+def trains(visitor: Visitor) -> bool:
+    """Whether a run of the visitor's is under way."""
+    return any("step " in bar.text for bar in visitor.elements("progress"))
 
 
 def trainers(url: str) -> set[int]:
@@ -104,24 +110,28 @@ def test_a_second_visitor_waits_in_line_and_nobody_loses_the_app(new_page: NewPa
 
 @pytest.mark.long
 def test_two_train_at_once_and_a_third_browses(chrome: Browser, tmp_path: Path, say: Say) -> None:
-    """On a server of its own that lets two train at once: what a third one waits for the maps of another layer."""
-    contexts = [chrome.new_context(viewport={"width": 1440, "height": 900}) for _ in range(3)]
+    """On a server of its own that lets two train at once: what a third one waits for the maps of another layer.
+
+    The two who train have no browser here, since theirs would be on machines of their own; their pages are drawn anew
+    as often as in one.
+    """
+    context = chrome.new_context(viewport={"width": 1440, "height": 900})
     with server.running(tmp_path / "server.log", {"CONVLENS_TRAINING_PLACES": "2"}) as url:
-        first, second, third = (context.new_page() for context in contexts)
+        third = context.new_page()
         third.goto(f"{url}/features")
         settled(third)
         layers = third.locator("select.list option").count()
         quiet = [float(third.evaluate(_PICK, index)) for index in range(0, layers, 3)]
-        for page in (first, second):
-            page.goto(f"{url}/{LONG}")
-            run_one(page)
-            bar(page, "step ")
-        busy = [float(third.evaluate(_PICK, index)) for index in range(1, layers, 2)]
-        bar(first, "step ")
-        bar(second, "step ")
-        assert len(trainers(url)) == 2
-        for context in contexts:
-            context.close()
+        with Visitor(url, LONG) as first, Visitor(url, LONG) as second:
+            for visitor in (first, second):
+                visitor.press("Show it without a guess")
+                visitor.press("Run one now")
+                visitor.until(trains, "the first step")
+            busy = [float(third.evaluate(_PICK, index)) for index in range(1, layers, 2)]
+            assert trains(first) and trains(second)
+            assert len(trainers(url)) == 2
+            assert not first.broken and not second.broken
+        context.close()
     last, before = (statistics.quantiles(times, n=20)[-1] for times in (busy, quiet))
     say(
         f"two visitors train, a third picks layers: median {statistics.median(busy):.0f} ms, 95th percentile "
