@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import streamlit as st
+from starlette.middleware import Middleware
 
+from ui import failures, guard, health
 from ui.warm import lifespan
 
-# The entry script stands in a folder of its own: beside `pages/`, Streamlit's older router would answer deep links.
-app = st.App("ui/main.py", lifespan=lifespan)
+app = st.App(
+    # In a folder of its own: beside `pages/`, Streamlit's older router would answer deep links.
+    "ui/main.py",
+    lifespan=lifespan,
+    routes=health.ROUTES,
+    middleware=[Middleware(guard.Guard)],
+    on_script_error=failures.tell,
+)

@@ -232,6 +232,23 @@ def _forget_refusal(name: str) -> None:
             del _refusals()[kept]
 
 
+def page() -> str:
+    """The address of the page that the visitor is on; "" is Home."""
+    return str(st.session_state.get(_PAGE, ""))
+
+
+def chosen() -> dict[str, str]:
+    """What this visitor chose, for the log of a page that failed; of an upload no more than that it is one."""
+    values = {name: get(name) for name, parameter in PARAMETERS.items() if get(name) != parameter.default}
+    return {name: "upload" if str(value).startswith("upload-") else str(value) for name, value in values.items()}
+
+
+def forget_choices() -> None:
+    """Put every shared value back to its default."""
+    for name in PARAMETERS:
+        set(name, None)
+
+
 def bind(*names: str) -> None:
     """Show these values in this page's address; called at the top of a page."""
     st.session_state[_BOUND] = tuple(names)

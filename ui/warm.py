@@ -1,4 +1,5 @@
-"""What happens once, when the server starts: torch and the default model are loaded behind the first screen."""
+"""What happens once, when the server starts and stops: torch and the default model are loaded behind the first screen,
+and at the end what still trains is let go of."""
 
 from __future__ import annotations
 
@@ -6,17 +7,20 @@ import asyncio
 import contextlib
 import gc
 import logging
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from ui import cached, engine, pictures, session
+from ui import cached, engine, health, logs, pictures, session
 
 logger = logging.getLogger("convlens")
 
 
 def _warm_up() -> None:
     # In this thread, behind the first screen, which must not wait for torch.
+    begun = time.monotonic()
     engine.load()
     model = cached.classifier(session.PARAMETERS["model"].default)
     picture = pictures.sample_picture(session.PARAMETERS["picture"].default)
@@ -26,7 +30,14 @@ def _warm_up() -> None:
     # that takes about 160 ms for the whole server.
     gc.collect()
     gc.freeze()
-    logger.info("The default model is ready.")
+    health.ready.set()
+    logs.set_up()
+    logs.event(
+        logger,
+        "The default model is ready",
+        seconds=round(time.monotonic() - begun, 1),
+        memory_megabytes=health.memory_megabytes(),
+    )
 
 
 def _guarded() -> None:
@@ -37,9 +48,29 @@ def _guarded() -> None:
         logger.exception("The default model could not be loaded in advance.")
 
 
+def _address() -> str:
+    import streamlit as st
+
+    host = st.get_option("server.address") or "localhost"
+    scheme = "https" if st.get_option("server.sslCertFile") else "http"
+    return f"{scheme}://{host}:{st.get_option('server.port')}{st.get_option('server.baseUrlPath') or ''}"
+
+
+def _versions() -> dict[str, Any]:
+    import streamlit
+
+    return {"python": sys.version.split()[0], "streamlit": streamlit.__version__}
+
+
 @contextlib.asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
-    """Start warming when the server starts; the server answers at once."""
+    """Start warming when the server starts; the server answers at once. End what works when it is told to stop."""
     await asyncio.sleep(0)
+    logs.set_up()
+    logs.event(logger, f"ConvLens answers at {_address()}", **_versions())
     threading.Thread(target=_guarded, name="convlens-warm", daemon=True).start()
-    yield
+    try:
+        yield
+    finally:
+        health.stopping.set()
+        logs.event(logger, "ConvLens stops", **health.state())
