@@ -114,9 +114,11 @@ def open_zip(
         size = file.seek(0, io.SEEK_END)
         if size > max_bytes:
             raise error(f"The zip has {megabytes(size)}; at most {megabytes(max_bytes)} are read.")
-        entries = _table_of_contents(file, size, advice, error)
-        if entries.size > _BYTES_AN_ENTRY * max_entries or entries.count > max_entries:
-            raise error(f"The zip has {entries.words} entries; at most {max_entries:,} {wanted} are taken.")
+        contents = _table_of_contents(file, size, advice, error)
+        if max(contents.count, contents.size // _BYTES_AN_ENTRY) > max_entries:
+            raise error(f"The zip has {contents.words} entries; at most {max_entries:,} {wanted} are taken.")
+        if contents.is_zip64:
+            raise error(f"The zip is in the form for archives of gigabytes (zip64), which is not read: {advice}.")
         try:
             archive = zipfile.ZipFile(file)
         except _DAMAGE as damage:
@@ -143,10 +145,14 @@ def _opened(source: bytes | Path, error: type[ConvLensError]) -> Iterator[Binary
 class _Contents:
     size: int  # bytes of the table of contents
     count: int
+    is_zip64: bool  # then both numbers may stand elsewhere
 
     @property
     def words(self) -> str:
-        return f"{self.count:,}" if self.count and self.count != 0xFFFF else "too many"
+        if self.count == 0xFFFF:
+            return "more than 65,000"
+        # A table that is longer than its number of entries allows lies about one of the two.
+        return f"{max(self.count, self.size // _BYTES_AN_ENTRY):,} or more"
 
 
 def _table_of_contents(file: BinaryIO, size: int, advice: str, error: type[ConvLensError]) -> _Contents:
@@ -158,9 +164,7 @@ def _table_of_contents(file: BinaryIO, size: int, advice: str, error: type[ConvL
     if at < 0 or len(tail) - at < _END.size:
         raise unreadable(advice, error)
     _, _, _, _, count, length, _, _ = _END.unpack_from(tail, at)
-    if tail[max(0, at - 20) : at].startswith(_END_MARK_64):
-        raise error(f"The zip is in the form for archives of gigabytes (zip64), which is not read: {advice}.")
-    return _Contents(length, count)
+    return _Contents(length, count, tail[max(0, at - 20) : at].startswith(_END_MARK_64))
 
 
 def unreadable(advice: str, error: type[ConvLensError]) -> ConvLensError:
