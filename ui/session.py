@@ -164,6 +164,8 @@ PARAMETERS: dict[str, Parameter] = {
     "correlation": Parameter(_between(50, 100), 95),
     "landmark": Parameter(_one_of("lenet", "alexnet", "vgg", "googlenet", "resnet"), "lenet"),
     "example": Parameter(_between(0, 1_999)),
+    "boxes": Parameter(_line),
+    "usual": Parameter(_key),
 }
 
 _SEEN = "cl_address_seen"

@@ -295,7 +295,8 @@ def grounds() -> tuple[GroundCard, ...]:
 def ground(key: str, height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     """A scene of this kind, uint8 (height, width, 3), read-only.
 
-    The same seed and size give the same scene on every machine. Raises InvalidOption for an unknown key, a size outside 1 to 4096, or a seed below 0.
+    The same seed and size give the same scene on every machine.
+    Raises InvalidOption for an unknown key, a size outside 1 to 4096, or a seed below 0.
     """
     if key not in _REGISTRY:
         raise InvalidOption(f"There is no ground {quote(key)}. {suggest(str(key), _REGISTRY, limit=20)}")

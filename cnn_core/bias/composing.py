@@ -98,7 +98,7 @@ def fitted(rgb: Rgb, height: int, width: int) -> Rgb:
     return np.asarray(resized)
 
 
-def _mixed(rgb: NDArray[np.generic], other: NDArray[np.generic], share: NDArray[np.float64]) -> Rgb:
+def _mixed(rgb: Rgb, other: NDArray[np.floating] | Rgb, share: NDArray[np.float64]) -> Rgb:
     mixed = share[..., None] * rgb + (1.0 - share[..., None]) * other
     return np.clip(np.round(mixed), 0, 255).astype(np.uint8)
 

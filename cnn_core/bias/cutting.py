@@ -39,7 +39,7 @@ def cut_out(rgb: NDArray[np.uint8], boxes: tuple[Box, ...]) -> Region:
     labels = np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)
-    cv2.grabCut(small, labels, None, background, foreground, _ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(small, labels, (0, 0, 1, 1), background, foreground, _ROUNDS, cv2.GC_INIT_WITH_MASK)
     found = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8)
     found = _tidied(found, size)
     if found.sum() < _LEAST * inside.sum():

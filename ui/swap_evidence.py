@@ -1,0 +1,71 @@
+"""The evidence in and outside of what was marked, and the exact split of the margin where the head allows it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import cnn_core as cc
+from cnn_core.bias.evidence import Evidence, MarginSplit, margin_split, measured
+from cnn_core.bias.regions import Region
+from ui import cached
+from ui.arithmetic import number
+from ui.widgets import Bench
+
+
+def reading(bench: Bench, region: Region, target: int, rival: int | None) -> None:
+    """The reading beside the picture: a map's share in the region, then the margin as three exact parts."""
+    names = bench.classifier.class_names
+    wanted = target if rival is None else (target, rival)
+    found = cached.explain(bench.classifier, bench.model_input, method="gradcam", target=wanted)
+    share = region.in_input(bench.model_input)
+    told = measured(found, share)
+    label = names[target] if rival is None else f"{names[target]} rather than {names[rival]}"
+    st.markdown(f"##### Where the evidence for “{label}” lies")
+    _evidence(told)
+    _split(bench, region, target, rival)
+
+
+def _evidence(told: Evidence) -> None:
+    if told.enrichment is None or told.share is None:
+        st.caption("Grad-CAM has no positive evidence on this picture, so nothing can be shared out.")
+        return
+    left, right = st.columns(2, gap="small")
+    left.metric("Evidence inside", f"{100 * told.share:.1f} %", help="Of the positive Grad-CAM evidence.")
+    right.metric("Enrichment", f"{told.enrichment:.2f} ×", help="Share of the evidence over share of the area.")
+    st.caption(
+        f"Grad-CAM at `{told.map.layer if told.map is not None else ''}`: {number(told.inside)} inside, "
+        f"{number(told.outside)} outside (sum over the map, its own units). What you marked is {100 * told.area:.1f} % "
+        "of what the network sees; a map that knows nothing of it would have an enrichment of 1."
+    )
+
+
+def _split(bench: Bench, region: Region, target: int, rival: int | None) -> None:
+    names = bench.classifier.class_names
+    try:
+        split = margin_split(bench.classifier, bench.trace, region, target, rival)
+    except cc.InvalidOption as error:
+        st.caption(str(error))
+        return
+    what = f"Logit of {names[target]}" if rival is None else f"Margin {names[target]} − {names[rival]}"
+    st.markdown(f"##### {what}, split exactly")
+    tick = ":green[✓]" if split.matches else ":red[✗ does not match]"
+    rows = [("Inside", split.inside), ("Outside", split.outside), ("Bias", split.bias)]
+    lines = "\n".join(f"| {name} | {number(value)} |" for name, value in rows)
+    st.markdown(f"| part | logit |\n|:--|--:|\n{lines}\n| **Sum** {tick} | **{number(split.computed)}** |")
+    st.caption(_words(split))
+
+
+def _words(split: MarginSplit) -> str:
+    cells, size = split.shares.shape, split.field.size
+    height, width = split.field.input_size
+    sees = (
+        "and through global paths all of the picture"
+        if split.field.sees_everything
+        else f"of a picture of {height} × {width}"
+    )
+    return (
+        f"The network computed {number(split.margin)}. Each of the {cells[0]} × {cells[1]} cells has an exact amount, "
+        f"and counts as inside by the part of its own square of the picture that you marked. But receptive fields "
+        f"cross the edge: a cell reads {size[0]:.0f} × {size[1]:.0f} pixels {sees}, so an amount inside may still come from "
+        "the ground. Changing the ground decides."
+    )
