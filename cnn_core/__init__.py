@@ -31,6 +31,7 @@ _HOMES: dict[str, str] = {
     "list_models": "models",
     "load_checkpoint": "models",
     "load_model": "models",
+    "read_class_names": "models",
     "fetch_weights": "models",
     "Network": "network",
     "Operation": "network",
@@ -139,6 +140,7 @@ __all__ = [
     "load_model",
     "load_run",
     "logit_ledger",
+    "read_class_names",
     "receptive_field",
     "resume",
     "run_experiment",
@@ -168,7 +170,15 @@ if TYPE_CHECKING:
     )
     from .images import ModelInput, Picture, Preprocessing, load_image
     from .interventions import ChangePicture, EditBias, EditKernel, Intervention, SwitchOff, intervene
-    from .models import Classifier, ModelCard, fetch_weights, list_models, load_checkpoint, load_model
+    from .models import (
+        Classifier,
+        ModelCard,
+        fetch_weights,
+        list_models,
+        load_checkpoint,
+        load_model,
+        read_class_names,
+    )
     from .network import Network, Operation
     from .operations import UnitExplanation, explain_unit
     from .saliency import (

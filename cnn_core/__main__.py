@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import cnn_core as cc
 from cnn_core.errors import quote
+from cnn_core.network_options import add_network_options, open_network
 from cnn_core.training.command import add_arguments
 
 BAD_INPUT = 2
@@ -58,12 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", help="what a network says of a picture")
     predict.add_argument("image", type=Path, metavar="IMAGE")
     predict.add_argument("-k", "--top", type=_positive, default=5, help="how many classes (5)")
-    _add_network(predict)
+    add_network_options(predict)
     predict.set_defaults(run=_predict)
 
     explain = commands.add_parser("explain", help="where a network found its evidence")
     explain.add_argument("image", type=Path, metavar="IMAGE")
-    _add_network(explain)
+    add_network_options(explain)
     methods = ", ".join(card.key for card in cc.saliency_methods())
     explain.add_argument("--method", default="gradcam", help=f"one of {methods} (gradcam)")
     explain.add_argument("--layer", help="an operation or module, or several with commas between, which are fused")
@@ -89,12 +90,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="mobilenet_v2", help="a network of `models` (mobilenet_v2)")
-    parser.add_argument("--weights", choices=["default", "random"], default="default")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (auto)")
-
-
 def _positive(text: str) -> int:
     if not (text.isdecimal() and len(text) < 10 and int(text) >= 1):
         raise argparse.ArgumentTypeError(f"{quote(text)} is not a whole number from 1 up")
@@ -103,7 +98,7 @@ def _positive(text: str) -> int:
 
 def _open(options: argparse.Namespace) -> tuple[cc.Classifier, cc.ModelInput]:
     picture = cc.load_image(options.image)  # first, since a wrong path is said at once and a model takes a while
-    classifier = cc.load_model(options.model, weights=options.weights, device=options.device)
+    classifier = open_network(options)
     return classifier, classifier.preprocess(picture)
 
 

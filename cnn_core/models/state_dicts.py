@@ -1,34 +1,22 @@
-"""Weights files: read them without running any code in them, and fit them to a network."""
+"""Fit the weights of a file to a network: find them under a wrapper's prefix, compare names and shapes, copy."""
 
 from __future__ import annotations
 
-import io
-import pickle
 import re
-import struct
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Final
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from ..errors import InvalidCheckpoint
 from .architectures import TRAINING_ONLY_PREFIXES
+from .checkpoint_file import read_checkpoint
 
-# What training scripts call the weights inside a larger dictionary, and what wrappers put before every name.
-_NESTED: Final = ("state_dict", "model_state_dict", "model", "net", "weights")
-_WRAPPERS: Final = ("module.", "_orig_mod.", "model.", "net.")
-# Everything that torch's reader raises when a file's content contradicts itself.
-_DAMAGE: Final = (
-    RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError,
-    OverflowError, MemoryError, struct.error,
-)  # fmt: skip
 # DenseNet's published files still have the names of an early torchvision: norm.1 for norm1.
 _OLD_DENSENET: Final = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
+_COUNTER: Final = "num_batches_tracked"  # evaluation does not use it, and some files leave it out
 
 
 def read_state_dict(source: Path | bytes, max_bytes: int) -> dict[str, Tensor]:
@@ -37,128 +25,79 @@ def read_state_dict(source: Path | bytes, max_bytes: int) -> dict[str, Tensor]:
     Raises InvalidCheckpoint where the file is larger than max_bytes (packed or unpacked), damaged, or holds anything
     but tensors by name.
     """
-    try:
-        with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
-            size = file.seek(0, io.SEEK_END)
-            file.seek(0)
-            return _read(file, size, max_bytes)
-    except FileNotFoundError:
-        raise InvalidCheckpoint(f"There is no file {str(source)!r}. Give the path of a weights file.") from None
-    except OSError as error:
-        raise InvalidCheckpoint(f"The weights file cannot be read ({error.strerror or error}).") from error
+    return dict(read_checkpoint(source, max_bytes).state)
 
 
-def _read(file: BinaryIO, size: int, limit: int) -> dict[str, Tensor]:
-    if size > limit:
-        raise InvalidCheckpoint(f"The weights file is larger than {limit / 2**20:.0f} MB, the most that is read here.")
-    if size == 0:
-        raise InvalidCheckpoint("The weights file is empty.")
-    head = file.read(9)
-    file.seek(0)
-    # A safetensors file begins with the length of its JSON header (8 bytes, little-endian) and an opening brace.
-    if head[8:] == b"{" and int.from_bytes(head[:8], "little") <= size:
-        try:
-            return _plain(safetensors.torch.load(file.read()))
-        except (safetensors.SafetensorError, ValueError, KeyError) as error:
-            raise InvalidCheckpoint("The safetensors file is damaged. Save or download it again.") from error
-    is_zip = _check_unpacked_size(file, limit)
-    file.seek(0)
-    try:
-        return _plain(torch.load(file, map_location="cpu", weights_only=True))
-    except pickle.UnpicklingError as error:
-        if is_zip or head[:1] == b"\x80":  # a pickle begins with this byte
-            raise InvalidCheckpoint(
-                "The file holds Python objects besides tensors, which are not opened, or it is damaged. "
-                "Save the weights alone: torch.save(model.state_dict(), path)."
-            ) from error
-        raise InvalidCheckpoint("The file is neither a state dict saved by torch nor a safetensors file.") from error
-    except _DAMAGE as error:
-        raise InvalidCheckpoint(
-            "The file is neither a state dict saved by torch nor a safetensors file, or it is damaged. Save it again."
-        ) from error
+def unwrap(state: Mapping[str, Tensor], wanted: Collection[str]) -> tuple[dict[str, Tensor], str]:
+    """The weights of one network inside a larger module (a Lightning module's "model.", "backbone.net." ...).
+
+    wanted: the names that the network has. Returns the tensors by these names and the prefix under which they were;
+    what stands outside the prefix (a loss's weights, a second head) is left out. Without a prefix that fits, all
+    tensors by their own names, and "".
+    """
+    modern = {_OLD_DENSENET.sub(r"\1\2", name): tensor for name, tensor in state.items()}
+    needed = [name for name in wanted if not name.endswith(_COUNTER)]
+    # A prefix that fits stands before every name, so a few of them suffice to find it.
+    sample = [*needed[:2], *needed[-2:]]
+    prefixes = [""] + [name[: -len(end)] for end in sample for name in modern if name.endswith(f".{end}")]
+    counts = {prefix: sum(prefix + name in modern for name in needed) for prefix in dict.fromkeys(prefixes)}
+    best = max(counts, key=lambda prefix: counts[prefix])
+    return {name.removeprefix(best): t for name, t in modern.items() if name.startswith(best)}, best
 
 
-def _check_unpacked_size(file: BinaryIO, limit: int) -> bool:
-    """Whether it is a zip archive, as torch's newer files are; a small one could unpack to any size."""
-    try:
-        if not zipfile.is_zipfile(file):
-            return False
-        with zipfile.ZipFile(file) as archive:
-            size = sum(item.file_size for item in archive.infolist())
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise InvalidCheckpoint("The weights file is damaged or cut short. Save or download it again.") from error
-    if size > limit:
-        raise InvalidCheckpoint(f"The weights file unpacks to more than {limit / 2**20:.0f} MB, the most that is read.")
-    return True
+def misfits(module: nn.Module, state: Mapping[str, Tensor], *, head: str | None = None) -> list[str]:
+    """What keeps these weights from fitting a network, a phrase each; empty where they fit.
 
-
-def _plain(loaded: Any) -> dict[str, Tensor]:
-    """The names and tensors inside whatever a training script saved."""
-    for key in _NESTED:
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
-            loaded = loaded[key]
-    if not isinstance(loaded, Mapping) or not loaded:
-        raise InvalidCheckpoint(
-            "The file holds no weights by name. Save them with torch.save(model.state_dict(), path)."
-        )
-    if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in loaded.items()):
-        wrong = next(k for k, v in loaded.items() if not (isinstance(k, str) and isinstance(v, Tensor)))
-        raise InvalidCheckpoint(
-            f"The file holds {str(wrong)[:60]!r}, which is no tensor. Save model.state_dict() alone."
-        )
-    state = dict(loaded)
-    for prefix in (p for _ in _WRAPPERS for p in _WRAPPERS):  # wrappers of wrappers, in any order
-        if all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    return state
+    head: the path of the layer whose number of outputs may differ. `num_batches_tracked` may be missing, and heads
+    that only training uses may be there.
+    """
+    expected = module.state_dict()
+    given = {name for name in state if name in expected or not name.startswith(TRAINING_ONLY_PREFIXES)}
+    missing = [name for name in expected if name not in given and not name.endswith(_COUNTER)]
+    unexpected = [name for name in state if name in given and name not in expected]
+    found = [_few(what, names) for what, names in (("missing", missing), ("unexpected", unexpected)) if names]
+    free = (f"{head}.weight", f"{head}.bias")
+    shapes = [
+        f"{name} has the shape {tuple(state[name].shape)}, and {tuple(wanted.shape)} is needed"
+        for name, wanted in expected.items()
+        if name in given
+        and not name.endswith(_COUNTER)
+        and state[name].shape[name in free :] != wanted.shape[name in free :]
+    ]
+    # Where whole layers are missing, shapes add nothing.
+    return found or shapes[:3] + ([f"{len(shapes) - 3} more differ in shape"] if len(shapes) > 3 else [])
 
 
 def fit(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Give a network built by `build_architecture` these weights, as float32, every one of them and no others.
 
-    `num_batches_tracked` may be missing (evaluation does not use it), and heads that only training uses may be there.
     Raises InvalidCheckpoint naming a few of the names or shapes that do not fit.
     """
+    state, _ = unwrap(state, module.state_dict())
+    problems = misfits(module, state)
+    if problems:
+        raise InvalidCheckpoint(f"The weights do not fit this architecture: {'; '.join(problems)}.")
     expected = module.state_dict()
-    given: dict[str, Tensor] = {}
-    for name, tensor in state.items():
-        modern = _OLD_DENSENET.sub(r"\1\2", name)
-        if modern in expected or not modern.startswith(TRAINING_ONLY_PREFIXES):
-            given[modern] = tensor
-    counters = {name for name in expected if name.endswith("num_batches_tracked")}
-    missing = [name for name in expected if name not in given and name not in counters]
-    unexpected = [name for name in given if name not in expected]
-    if missing or unexpected:
-        raise InvalidCheckpoint(
-            "The weights do not fit this architecture: "
-            + "; ".join(
-                _few(what, names) for what, names in (("missing", missing), ("unexpected", unexpected)) if names
-            )
-            + "."
-        )
-    ready: dict[str, Tensor] = {}
-    for name, wanted in expected.items():
-        if name in counters:
-            ready[name] = torch.zeros((), dtype=torch.long)
-            continue
-        tensor = given[name]
-        if tensor.shape != wanted.shape:
-            raise InvalidCheckpoint(
-                f"The weights do not fit this architecture: {name} has the shape {tuple(tensor.shape)}, "
-                f"and {tuple(wanted.shape)} is needed."
-            )
-        if not tensor.is_floating_point() or tensor.layout != torch.strided:
-            raise InvalidCheckpoint(
-                f"{name} holds {str(tensor.dtype).removeprefix('torch.')}, not plain decimal numbers."
-            )
-        # A copy of its own: half precision becomes float32, and no tensor shares memory with another or with the file.
-        ready[name] = tensor.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
-        if not torch.isfinite(ready[name]).all():
-            raise InvalidCheckpoint(f"{name} holds infinite numbers or NaN; the training had broken down.")
+    for name in expected:
+        if name.endswith(_COUNTER):
+            expected[name] = torch.zeros((), dtype=torch.long)
+        else:
+            expected[name] = _checked(name, state[name])
     # The dictionary of the module itself carries the version of its layout: MnasNet would rebuild its first layers for
     # weights without one.
-    expected.update(ready)
     module.load_state_dict(expected, strict=True, assign=True)
+
+
+def _checked(name: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point() or tensor.layout != torch.strided:
+        raise InvalidCheckpoint(f"{name} holds {str(tensor.dtype).removeprefix('torch.')}, not plain decimal numbers.")
+    if tensor.is_meta:
+        raise InvalidCheckpoint(f"{name} has a shape and no numbers: the network was saved on torch's meta device.")
+    # A copy of its own: half precision becomes float32, and no tensor shares memory with another or with the file.
+    ready = tensor.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+    if not torch.isfinite(ready).all():
+        raise InvalidCheckpoint(f"{name} holds infinite numbers or NaN; the training had broken down.")
+    return ready
 
 
 def _few(what: str, names: list[str], limit: int = 3) -> str:
