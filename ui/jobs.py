@@ -123,13 +123,6 @@ class Jobs:
         if job is not None:
             job.stop.set()
 
-    def forget(self, slot: Hashable) -> None:
-        """Drop a job that came to nothing, so that it can be asked for again."""
-        with self._lock:
-            job = self._jobs.get(slot)
-            if job is not None and not job.is_active:
-                del self._jobs[slot]
-
     def close(self) -> None:
         """The visitor has left: everything ends."""
         with self._lock:
@@ -206,8 +199,6 @@ def run(
             st.error(plain(job.message), icon=":material/error:")
         else:
             st.caption("Cancelled; nothing was changed.")
-        if not at_once:
-            own.forget(slot)
 
     def make(job: Job) -> T:
         def whole() -> T:
