@@ -18,12 +18,14 @@ SECONDS_TO_START = 90
 
 
 @contextmanager
-def running(log: Path, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+def running(
+    log: Path, environment: Mapping[str, str] | None = None, *, script: Path = ROOT / "app.py"
+) -> Iterator[str]:
     """The address of a fresh, healthy server, which is stopped at the end; its output goes to `log`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     command += ["--server.headless", "true"]
     with log.open("wb") as output:
         process = subprocess.Popen(

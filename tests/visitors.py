@@ -14,6 +14,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from ui import failures
+
 Path = tuple[int, ...]
 
 
@@ -250,6 +252,8 @@ class Visitor:
             self._shown[path] = _Shown(delta.new_element, self._begun, delta.fragment_id)
             if delta.new_element.WhichOneof("type") == "exception":
                 self.broken.append(f"{delta.new_element.exception.type}: {delta.new_element.exception.message}")
+            if failures.SIGN in delta.new_element.alert.body:
+                self.broken.append(delta.new_element.alert.body)
 
     def _finish(self, status: int) -> None:
         if status == ForwardMsg.FINISHED_EARLY_FOR_RERUN:

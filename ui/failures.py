@@ -11,6 +11,9 @@ import cnn_core as cc
 from ui import logs, session, shell
 from ui.text import plain
 
+SIGN = "our mistake, not yours"
+"""The words by which tests know that a page failed."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +37,7 @@ def tell(error: Exception) -> bool:
         chosen=session.chosen(),
     )
     st.error(
-        f"**This part of the page broke off, and that is our mistake, not yours.** The server's log keeps the details "
+        f"**This part of the page broke off, and that is {SIGN}.** The server's log keeps the details "
         f"under the number {number}; whoever runs this server can look there. Your pictures and your runs are kept.",
         icon=":material/build:",
     )

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, WebSocket, expect
 
 from tests import browser as chromium
 from tests import server
+from ui import failures
 
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -144,6 +145,7 @@ def assert_no_complaints(page: Page) -> None:
     assert complaints.errors == []
     assert complaints.outside == []
     assert page.locator('[data-testid="stException"]').count() == 0
+    assert page.get_by_text(failures.SIGN).count() == 0
 
 
 def overflow(page: Page) -> int:
