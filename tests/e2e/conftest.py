@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, WebSocket, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, WebSocket, expect, sync_playwright
 
 from tests import browser as chromium
 from tests import server
@@ -83,15 +83,28 @@ class Complaints:
 NewPage = Callable[..., Page]
 
 
+@pytest.fixture(scope="session")
+def contexts(chrome: Browser) -> Callable[..., BrowserContext]:
+    """One browser context for each size and theme: the app's scripts are fetched and compiled once for all tests."""
+    made: dict[str, BrowserContext] = {}
+
+    def context(**options: object) -> BrowserContext:
+        key = repr(sorted(options.items(), key=repr))
+        if key not in made:
+            made[key] = chrome.new_context(**options)  # type: ignore[arg-type]
+        return made[key]
+
+    return context
+
+
 @pytest.fixture
-def new_page(chrome: Browser, server_url: str) -> Iterator[NewPage]:
+def new_page(contexts: Callable[..., BrowserContext], server_url: str) -> Iterator[NewPage]:
     """Open pages of any size and theme: new_page("kernel?stride=2", viewport=PHONE, color_scheme="dark")."""
-    contexts = []
+    opened: list[Page] = []
 
     def open_page(path: str = "", *, wait: bool = True, **options: object) -> Page:
-        context = chrome.new_context(**{"viewport": WIDE, **options})  # type: ignore[arg-type]
-        contexts.append(context)
-        page = context.new_page()
+        page = contexts(**{"viewport": WIDE, **options}).new_page()
+        opened.append(page)
         frames, complaints = Frames(), Complaints()
         page.on("websocket", frames.watch)
         page.on("console", lambda message: _note(message, complaints))
@@ -105,8 +118,11 @@ def new_page(chrome: Browser, server_url: str) -> Iterator[NewPage]:
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in opened:
+        if not page.is_closed():
+            # The next test begins as a newcomer.
+            page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+            page.close()
 
 
 @pytest.fixture

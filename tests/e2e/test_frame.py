@@ -153,4 +153,4 @@ def test_predictions_on_the_page_are_the_networks(new_page: NewPage) -> None:
         page = new_page(f"gradcam?picture={key}")
         chip = page.get_by_role("button", name=f"{best.name} {best.probability:.2f}".replace(" 0.", " ."))
         expect(chip).to_be_visible()
-        page.context.close()
+        page.close()

@@ -91,7 +91,7 @@ def test_a_second_visitor_waits_in_line_and_nobody_loses_the_app(new_page: NewPa
     bar(second, "next in line")  # the server of the tests trains one at a time
     # A tab is closed: the next in line begins.
     begin = time.monotonic()
-    first.context.close()
+    first.close()
     bar(second, "starting|step ")
     freed = time.monotonic() - begin
     assert freed < 10
