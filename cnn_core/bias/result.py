@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 VerdictKey = Literal["supported", "not_supported", "too_few"]
 Arm = Literal["same", "other", "removed"]
+By = Literal["label", "predicted", "tag"]
 ARMS: Final[dict[Arm, str]] = {
     "same": "On a background of its own class (control)",
     "other": "On a background of another class",
@@ -23,6 +24,7 @@ ARMS: Final[dict[Arm, str]] = {
 """The three interventions of the swap test, as headings."""
 STAGES: Final[dict[str, str]] = {
     "pass": "Reading the pictures",
+    "boxes": "Measuring the evidence in the boxes",
     "clusters": "Grouping the maps",
     "tags": "Grouping the backgrounds",
     "swap": "Swapping backgrounds",
@@ -75,7 +77,7 @@ class AuditSettings:
     donors: int
     resamples: int
     level: float
-    by: Literal["label", "predicted", "tag"]
+    by: By
 
 
 @dataclass(frozen=True)
