@@ -47,7 +47,7 @@ def _grounds(run: cc.TrainingRun) -> None:
     for column, kind in zip(st.columns(3), KINDS, strict=True):
         with column:
             herd = _herd(kind)
-            st.image(np.concatenate(list(herd.pictures[:4]), axis=1), width="stretch")
+            st.image(np.concatenate(list(herd.pictures[:4]), axis=1), width="stretch", alt="Four of the animals")
             st.metric(KINDS[kind].capitalize(), f"{100 * found[kind]:.1f} %", border=True)
     fall = found["biased"] - found["counter"]
     if found["biased"] < 0.7:

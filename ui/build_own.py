@@ -167,7 +167,7 @@ def _outcome() -> None:
         st.caption(plain(note))
     counts = ", ".join(f"**{plain(name)}** {learn} + {asked}" for name, learn, asked in own.counts())
     st.markdown(f"Here are {len(own.train) + len(own.test)} pictures (to learn from + to be asked): {counts}.")
-    st.image(sheet(own), width="stretch")
+    st.image(sheet(own), width="stretch", alt="Some pictures of each class")
 
 
 def sheet(own: OwnData) -> np.ndarray:

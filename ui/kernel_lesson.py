@@ -100,11 +100,11 @@ def _guess(rgb: NDArray[np.uint8], digest: str) -> None:
                 best = max(strengths, key=lambda letter: strengths[letter].strength)
                 lesson.reveal(chosen, best, _because(strengths, best))
     marked = map_pictures.with_places(map_pictures.grey_picture(values), values.shape[0], places, chosen is not None)
-    pictures.image(marked, width=210)
+    pictures.image(marked, width=210, alt="Your picture in grey, with the places A, B and C marked")
     if chosen is not None:
         answers = kernels.convolve(values, preset.weights, padding=1)
         answered = map_pictures.with_places(map_pictures.map_picture(answers), answers.shape[0], places, True)
-        pictures.image(answered, width=210)
+        pictures.image(answered, width=210, alt="What the kernel answers, with the same places marked")
 
 
 def _because(places: dict[str, Place], best: str) -> str:

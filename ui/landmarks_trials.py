@@ -35,7 +35,7 @@ def same_picture() -> None:
     left, right = st.columns([1, 4], gap="medium")
     with left:
         large = Image.fromarray(shown.seen.shown_rgb).resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
-        st.image(np.asarray(large), width=_SIDE)
+        st.image(np.asarray(large), width=_SIDE, alt="What all five networks see")
         st.caption(f"What all five see: {shown.words}.")
     answers = []
     for network in networks:
