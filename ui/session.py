@@ -164,8 +164,15 @@ PARAMETERS: dict[str, Parameter] = {
     "correlation": Parameter(_between(50, 100), 95),
     "landmark": Parameter(_one_of("lenet", "alexnet", "vgg", "googlenet", "resnet"), "lenet"),
     "example": Parameter(_between(0, 1_999)),
+    "repair": Parameter(_one_of("colour", "swap", "swap_invent", "more"), "colour"),
+    "extra": Parameter(_between(1, 400), 20),
+    "case": Parameter(_between(0, 9999), 0),
     "boxes": Parameter(_line),
     "usual": Parameter(_key),
+    "network": Parameter(_key),
+    "versus": Parameter(_key),
+    "step": Parameter(_one_of("look", "group", "box", "swap", "verdict"), "look"),
+    "sort": Parameter(_one_of("name", "unsure", "sure", "wrong", "scattered", "focused", "outside"), "name"),
 }
 
 _SEEN = "cl_address_seen"

@@ -65,7 +65,9 @@ PAGES: tuple[Lesson, ...] = (
     Lesson("resnet", "Why ResNet", "Train", "stacked_line_chart", "Deeper is worse, until there are shortcuts."),
     Lesson("insights", "Training insights", "Train", "insights", "Four habits of training, put to the test."),
     Lesson("build", "Build your own", "Train", "construction", "Layer by layer, on your data, and a fair test."),
+    Lesson("grass", "The cow and the grass", "Bias", "grass", "Make a biased network, catch it, and repair it."),
     Lesson("swap", "One picture, other grounds", "Bias", "texture", "Keep the object, change the ground: what stays?"),
+    Lesson("audit", "Audit a folder", "Bias", "rule_folder", "Many pictures, one network: object or background?"),
 )
 
 
