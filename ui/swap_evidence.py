@@ -66,6 +66,6 @@ def _words(split: MarginSplit) -> str:
     return (
         f"The network computed {number(split.margin)}. Each of the {cells[0]} × {cells[1]} cells has an exact amount, "
         f"and counts as inside by the part of its own square of the picture that you marked. But receptive fields "
-        f"cross the edge: a cell reads {size[0]:.0f} × {size[1]:.0f} pixels {sees}, so an amount inside may still come from "
-        "the ground. Changing the ground decides."
+        f"cross the edge: a cell reads {size[0]:.0f} × {size[1]:.0f} pixels {sees}, so an amount inside may still "
+        "come from the ground. Changing the ground decides."
     )

@@ -68,10 +68,12 @@ def boxes_text(picture: cc.Picture, region: Region | None) -> str | None:
     """The boxes as the address has them: the picture's digest, then top~left~bottom~right in pixels, with commas."""
     if region is None or region.mask is not None:
         return None
-    told = ",".join(
-        "~".join(f"{v:.1f}".removesuffix(".0") for v in (b.top, b.left, b.bottom, b.right)) for b in region.boxes
-    )
+    told = ",".join("~".join(_short(v) for v in (b.top, b.left, b.bottom, b.right)) for b in region.boxes)
     return f"{picture.digest[:8]}:{told}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def read_boxes(picture: cc.Picture, text: str) -> Region:
