@@ -90,7 +90,7 @@ def test_class_names(lenet: torch.nn.Module) -> None:
     named = load(raw, class_names=["cow", "camel", "sheep", "goat"])
     assert named.class_index("camel") == 1
     assert named.key != load(raw).key == load(raw).key
-    with pytest.raises(cc.InvalidOption, match="4 classes, and class_names gives 3"):
+    with pytest.raises(cc.InvalidOption, match="4 classes, and 3 class names"):
         load(raw, class_names=["a", "b", "c"])
     with pytest.raises(cc.InvalidOption, match="one string"):
         load(raw, class_names="abcd")

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar, cast
 
@@ -171,6 +171,22 @@ def classifier(model_key: str, weights: str = "default") -> cc.Classifier:
 def own_classifier(name: str, make: Callable[[], cc.Classifier], nbytes: int) -> cc.Classifier:
     """A network that a visitor brought or trained; `name` is the `key` of its card, made of what is in it."""
     return _models.get((name, "default"), make, lambda model: nbytes)
+
+
+def forget(model: cc.Classifier) -> None:
+    """Let go of a network and of everything that was computed with it: its visitor has left."""
+    names = {model.key, model.card.key}
+    _models.drop(lambda key: cast(tuple[str, str], key)[0] == model.card.key)
+    _traces.drop(lambda key: cast(tuple[str, str], key)[0] == model.key)
+    _small.drop(lambda key: not names.isdisjoint(_flat(key)))
+    _share_the_rest()
+
+
+def _flat(key: Hashable) -> Iterator[Hashable]:
+    """A key and all that is in it, however deep."""
+    yield key
+    for part in key if isinstance(key, tuple | frozenset) else ():
+        yield from _flat(part)
 
 
 def _is_kept(model: cc.Classifier) -> bool:

@@ -9,8 +9,9 @@ from cachetools import TTLCache
 from cachetools import cached as keep
 
 import cnn_core as cc
-from ui import cached, pictures, session, training
+from ui import cached, own_models, own_models_dialog, pictures, session, training
 from ui.instruments.picker import Option, picker
+from ui.text import plain
 
 _FETCH = "cl_fetch"
 
@@ -52,10 +53,59 @@ def _run_picker(chosen: str) -> None:
     )
 
 
+def _choose_own(reference: str) -> None:
+    _choose(reference)
+    own = own_models.shelf().get(reference)
+    sample = pictures.samples().get(session.get("picture"))
+    # A network of greys has little to say about a photograph; a visitor's own picture stays.
+    if own is not None and own.model.card.channels == 1 and sample is not None and sample.kind == "photo":
+        session.set("picture", next(s.key for s in pictures.samples().values() if s.kind == "digit"))
+
+
+def _forget_own(reference: str) -> None:
+    own_models.shelf().forget(reference)
+    _choose(session.PARAMETERS["model"].default)
+
+
+def _own_picker(chosen: str) -> None:
+    own = own_models.shelf().all()
+    if own:
+        st.markdown("**Your networks**")
+        picker(
+            [Option(reference, own_models.title(one), own_models.detail(one)) for reference, one in own.items()],
+            chosen,
+            key="cl_own_picker",
+            label="Your networks",
+            layout="cards",
+            on_pick=_choose_own,
+        )
+    if chosen in own:
+        st.caption(plain(own_models.feeding(own[chosen])))
+        st.button(
+            "Forget this network",
+            key="cl_own_forget",
+            on_click=_forget_own,
+            args=(chosen,),
+            type="tertiary",
+            icon=":material/delete:",
+        )
+    own_models_dialog.button()
+
+
 def model_picker() -> None:
-    """Cards of the networks with weights on this machine, the visitor's own runs, and a search among all."""
+    """Cards of the networks with weights on this machine, the visitor's own runs and networks, a search among all."""
     cards = _cards()
+    if reference := own_models_dialog.arrived():
+        _choose_own(reference)
     chosen = session.get("model")
+    if chosen.startswith(own_models.PREFIX) and own_models.shelf().get(chosen) is None:
+        _choose(session.PARAMETERS["model"].default)
+        session.refuse(
+            "model",
+            "This link opens a network that somebody brought in another session (or that is no longer kept), and only "
+            "they see it. Here is the default one: bring the file yourself.",
+        )
+        chosen = session.get("model")
     if chosen.startswith(training.PREFIX) and training.run_of(chosen) is None:
         _choose(session.PARAMETERS["model"].default)
         session.refuse(
@@ -64,7 +114,7 @@ def model_picker() -> None:
             "default one: train it yourself, or open the saved run.",
         )
         chosen = session.get("model")
-    elif not chosen.startswith(training.PREFIX) and chosen not in cards:
+    elif not chosen.startswith((training.PREFIX, own_models.PREFIX)) and chosen not in cards:
         _choose(session.PARAMETERS["model"].default)
         session.refuse("model", f"There is no network “{chosen}”; here is the default one.")
         chosen = session.get("model")
@@ -81,6 +131,7 @@ def model_picker() -> None:
         on_pick=_choose,
     )
     _run_picker(chosen)
+    _own_picker(chosen)
     others = [key for key in cards if key not in {card.key for card in ready}]
 
     def search() -> None:
@@ -117,6 +168,9 @@ def open_chosen() -> cc.Classifier:
     if run is not None:
         with st.spinner(f"Opening {training.title(run)}…"):
             return training.open_run(run)
+    own = own_models.shelf().get(key)
+    if own is not None:
+        return own_models.open_own(own)
     card = _cards()[key]
     if weights == "default" and not card.weights_available:
         _offer(card)

@@ -112,6 +112,7 @@ def _picture_picker() -> cc.Picture:
         key="cl_upload",
         on_change=_take_file,
         args=("cl_upload",),
+        max_upload_size=10,
         help="JPEG, PNG, WebP, GIF, BMP or TIFF, at most 10 MB and 24 megapixels. It stays in your session.",
     )
     if st.toggle("Use the camera", key="cl_camera_on"):

@@ -175,9 +175,9 @@ def _names(
 ) -> tuple[str, ...]:
     if wanted is not None:
         if isinstance(wanted, str) or len(wanted) != n_classes:
-            count = "one string" if isinstance(wanted, str) else len(wanted)
+            count = "one string" if isinstance(wanted, str) else f"{len(wanted):,} class names"
             raise InvalidOption(
-                f"The checkpoint has {n_classes} classes, and class_names gives {count}. Give one for each."
+                f"The weights have {n_classes:,} classes, and {count} came with them. Give one for each."
             )
         return tuple(str(name) for name in wanted)
     for names in (told or (), chosen.class_names):
