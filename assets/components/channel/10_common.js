@@ -98,7 +98,7 @@ function choice(label, options, chosen, choose) {
 }
 
 function listed(element, name) {
-  element.setAttribute("role", "list");
+  element.setAttribute("role", "group");
   element.setAttribute("aria-label", name);
   return element;
 }

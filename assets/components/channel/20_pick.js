@@ -55,12 +55,12 @@ function pickPart({ root, state, payload, theme, send }) {
     const button = make("button", "thumb");
     button.type = "button";
     button.setAttribute("aria-pressed", String(thumb.channel === meta.channel));
-    button.setAttribute("aria-label", `Channel ${thumb.channel}, largest number ${number(thumb.peak)}`);
+    button.setAttribute("aria-label", `Channel ${thumb.channel} ${number(thumb.peak)} at the most`);
     const canvas = make("canvas");
     const size = high * wide;
     paintMap(canvas, mapCanvas(thumbs.data, i * size, high, wide, limitsOf(...extent(thumbs.data, i * size, size)), theme.mode), 60);
     const words = make("span", "num small");
-    words.append(make("b", "", String(thumb.channel)), make("span", "quiet", number(thumb.peak)));
+    words.append(make("b", "", String(thumb.channel)), " ", make("span", "quiet", number(thumb.peak)));
     button.append(canvas, words);
     button.onclick = () => go(thumb.channel);
     return button;

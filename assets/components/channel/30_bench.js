@@ -24,7 +24,7 @@ function benchPart({ root, state, payload, theme }) {
   const wall = listed(make("div", "versions"), "Versions of the picture");
   const cards = meta.rows.map((row, i) => {
     const card = make("div", "version");
-    card.setAttribute("role", "listitem");
+    card.setAttribute("role", "group");
     card.dataset.key = row.key;
     Object.assign(card.dataset, { mean: row.mean, peak: row.peak, logit: row.logit, probability: row.probability, top: row.top });
     const canvas = make("canvas");

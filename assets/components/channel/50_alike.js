@@ -13,7 +13,7 @@ function alikePart({ root, state, payload, theme, send }) {
       card.type = "button";
       card.setAttribute("aria-label", `Channel ${row.channel}, correlation ${number(row.correlation)}: go there`);
       card.onclick = () => send("pick", { layer: meta.layer, channel: row.channel });
-    } else card.setAttribute("role", "listitem");
+    } else card.setAttribute("role", "group");
     card.dataset.channel = row.channel;
     card.dataset.correlation = row.correlation;
     const canvas = make("canvas");

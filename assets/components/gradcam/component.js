@@ -56,6 +56,7 @@ function stage(root, S, send) {
   if (!find(".gc-stage")) root.append(find(".gc-stage-parts").content.cloneNode(true));
   const [seen, map] = [find(".gc-seen canvas"), find(".gc-map canvas")];
   root.dataset.waiting = meta.waiting ? "yes" : "no";
+  find(".gc-side").inert = meta.waiting;
   if (S.subject !== meta.subject) Object.assign(S, { subject: meta.subject, hover: null, pin: null, aim: null });
   if (S.pin && (S.pin[0] >= h || S.pin[1] >= w)) S.pin = null;
   if (S.hover && (S.hover[0] >= h || S.hover[1] >= w)) S.hover = null;

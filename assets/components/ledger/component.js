@@ -25,6 +25,7 @@ export default function ({ data, parentElement, setTriggerValue: send }) {
   find(".lg-figure").hidden = !meta.picture;
   root.dataset.picture = meta.picture ? "yes" : "no";
   root.dataset.waiting = meta.waiting ? "yes" : "no";
+  find(".lg-sum").inert = meta.waiting;
   canvas.setAttribute("aria-label", `${meta.question} Arrow keys move over ${h} by ${w} cells, ${meta.waiting ? "Enter commits the guess." : meta.picks ? "Enter takes the cell away, Escape lets go." : "Escape lets go."}`);
   find(".lg-ask p").textContent = meta.question;
   find(".lg-skip").onclick = () => send("guess", { subject: meta.subject, skip: true });
