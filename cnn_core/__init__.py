@@ -54,6 +54,8 @@ _HOMES: dict[str, str] = {
     "faithfulness": "saliency",
     "sanity_check": "saliency",
     "stability": "saliency",
+    "AuditReport": "bias",
+    "audit": "bias",
     "LogitLedger": "decision",
     "logit_ledger": "decision",
     "Trail": "trail",
@@ -83,6 +85,7 @@ _HOMES: dict[str, str] = {
 
 __all__ = [
     "Agreement",
+    "AuditReport",
     "Bands",
     "ChangePicture",
     "Classifier",
@@ -123,6 +126,7 @@ __all__ = [
     "UnknownModel",
     "WeightsUnavailable",
     "agreement",
+    "audit",
     "compare_runs",
     "explain",
     "explain_classes",
@@ -154,6 +158,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from .bias.audit import audit
+    from .bias.result import AuditReport
     from .decision import LogitLedger, logit_ledger
     from .effective_field import ScrambleTest, scramble
     from .errors import (

@@ -1,4 +1,4 @@
-"""The command line: `python -m cnn_core models | predict IMAGE | explain IMAGE | fetch MODEL... | train EXPERIMENT`."""
+"""The command line: `python -m cnn_core models | predict | explain | audit | fetch | train`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import cnn_core as cc
+from cnn_core.bias.command import add_arguments as add_audit_arguments
 from cnn_core.errors import quote
 from cnn_core.network_options import add_network_options, open_network
 from cnn_core.training.command import add_arguments
@@ -78,6 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("-o", "--output", type=Path, help="OUT.png (laid over the picture) or OUT.npz (raw numbers)")
     explain.set_defaults(run=_explain)
 
+    audit = commands.add_parser(
+        "audit", help="does a network look at the objects of a folder's pictures, or behind them"
+    )
+    add_audit_arguments(audit)
+
     fetch = commands.add_parser("fetch", help="download weights, into the folder where torch keeps them")
     fetch.add_argument("models", nargs="+", metavar="MODEL")
     fetch.set_defaults(run=_fetch)
@@ -85,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="run an experiment of the training lab, and print what came out")
     add_arguments(train)
 
-    for command in (models, predict, explain, fetch, train):
+    for command in (models, predict, explain, audit, fetch, train):
         command.add_argument("--json", action="store_true", help="print JSON for programs")
     return parser
 

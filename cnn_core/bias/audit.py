@@ -128,6 +128,7 @@ class _Audit:
         self.versions = versions(classifier)
         key = PassKey(
             model_key=classifier.key,
+            preprocessing=repr(classifier.card.preprocessing),
             method=asked.method,
             layer=layer.name,
             target=asked.target,

@@ -44,6 +44,7 @@ class PassKey:
     """
 
     model_key: str
+    preprocessing: str
     method: str
     layer: str | None
     target: int | None

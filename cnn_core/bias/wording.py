@@ -13,6 +13,7 @@ from .result import AuditSettings, BadFile, GroupTable, PictureRow, SwapTest, Ve
 if TYPE_CHECKING:
     from ..models import Classifier
 
+_RESTLESS = 0.3
 _PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 
@@ -64,6 +65,11 @@ def limits_of(
             "box” is no proof that the object itself was read."
         )
     if swap is not None:
+        if swap.n and swap.same > _RESTLESS:
+            said.append(
+                f"This network changes its answer easily: in the control, too, {100 * swap.same:.0f} % flipped. The "
+                "difference still counts, but look at the composites."
+            )
         said.append(
             "Swapped pictures are pasted, and a pasted edge can change an answer by itself. The control on backgrounds "
             "of the same class has the same edges, so only the difference counts."
