@@ -32,4 +32,4 @@ lesson.try_this(
         "Draw a digit in a corner, with centring off: which network still knows it?",
     ]
 )
-lesson.footer("home")
+lesson.footer("grass")

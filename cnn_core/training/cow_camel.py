@@ -8,7 +8,9 @@ anew).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Final, Literal
 
 import numpy as np
@@ -18,7 +20,7 @@ from ..errors import InvalidOption, quote
 from .cow_camel_animals import camel, cow
 from .cow_camel_grounds import REFERENCE, Floats, Textures, grass, sand, textures_of
 from .cow_camel_grounds import neutral as neutral_ground
-from .data import DataSet, Split
+from .data import Cutouts, DataSet, Split
 
 SIDE: Final = REFERENCE
 SIDES: Final = (16, 1024)
@@ -27,9 +29,11 @@ N_TRAIN: Final = 400
 N_TEST: Final = 400
 CLASSES: Final = ("cow", "camel")
 GROUNDS: Final = ("grass", "sand")
-# The seeds of the two parts: part of every reported accuracy.
+# The seeds of the parts: part of every reported accuracy.
 _TRAIN_SEED: Final = 11
 _TEST_SEED: Final = 12
+_EXTRA_SEED: Final = 14
+_INVENTED_SEED: Final = 15
 # Of 400 training pictures at a correlation of 1.
 _MEAN: Final = 0.55
 _STD: Final = 0.25
@@ -119,45 +123,98 @@ def _seen_against(scene: Floats, rng: np.random.Generator, animal: int) -> tuple
 # --- as a data set
 
 
-def correlation_of(key: str) -> int:
-    """The per cent in "cow_camel:<per cent>", 100 for bare "cow_camel". Raises InvalidOption for another key."""
-    name, _, text = key.partition(":")
-    if name != "cow_camel" or not ((text.isdecimal() and text.isascii() and len(text) < 4) or key == "cow_camel"):
-        raise InvalidOption(f"There is no data set {quote(key)}. Write cow_camel:90 for a correlation of 90 %.")
-    per_cent = int(text or 100)
+MOST_EXTRA: Final = 400
+"""Counter-examples that can be added to the training pictures."""
+_N_INVENTED: Final = 300
+
+
+def parts_of_key(key: str) -> tuple[int, int]:
+    """(per cent, counter-examples) in "cow_camel:<per cent>" or "cow_camel:<per cent>:<counter-examples>".
+
+    100 and 0 for bare "cow_camel". Raises InvalidOption for another key.
+    """
+    match = re.fullmatch(r"cow_camel(?::([0-9]{1,3})(?::([0-9]{1,3}))?)?", key)
+    if match is None:
+        raise InvalidOption(
+            f"There is no data set {quote(key)}. Write cow_camel:90 for a correlation of 90 %, cow_camel:90:20 for 20 "
+            "more pictures of animals on the other's ground."
+        )
+    per_cent, extra = int(match[1] or 100), int(match[2] or 0)
     if not 50 <= per_cent <= 100:
         raise InvalidOption(f"The correlation of cow_camel must lie between 50 and 100 %, not {per_cent} %.")
-    return per_cent
+    if extra > MOST_EXTRA:
+        raise InvalidOption(f"cow_camel has at most {MOST_EXTRA} more counter-examples, not {extra}.")
+    return per_cent, extra
+
+
+def correlation_of(key: str) -> int:
+    """The per cent in "cow_camel:<per cent>", 100 for bare "cow_camel". Raises InvalidOption for another key."""
+    return parts_of_key(key)[0]
+
+
+def key_of(per_cent: int, extra: int = 0) -> str:
+    """The data set's key of a correlation and a number of counter-examples."""
+    return f"cow_camel:{per_cent}" + (f":{extra}" if extra else "")
+
+
+@lru_cache(maxsize=2)
+def training_herd(per_cent: int, extra: int = 0) -> Herd:
+    """What networks learn from: 400 pictures of a correlation, and `extra` animals on the other's ground after them."""
+    herd = draw_herd(N_TRAIN, seed=_TRAIN_SEED, correlation=per_cent / 100)
+    if extra:
+        more = draw_herd(extra, seed=_EXTRA_SEED, correlation=0.0)
+        herd = Herd(*(np.concatenate([getattr(h, f.name) for h in (herd, more)]) for f in fields(Herd)))
+    for field in fields(Herd):
+        getattr(herd, field.name).setflags(write=False)
+    return herd
+
+
+def draw_grounds(n: int, *, seed: int) -> NDArray[np.uint8]:
+    """`n` grounds of any colour and texture with nobody on them, uint8 (n, 48, 48, 3)."""
+    look = textures_of("usual")
+    return np.stack([_bytes(neutral_ground(np.random.default_rng([seed, i]), SIDE, look)) for i in range(n)])
 
 
 def cow_camel_data_set(key: str) -> DataSet:
-    """The data set of "cow_camel:<per cent>": both parts are drawn with that correlation, from fixed seeds."""
-    per_cent = correlation_of(key)
+    """The data set of "cow_camel:<per cent>[:<counter-examples>]", drawn from fixed seeds.
+
+    The test part has the same correlation, and no added counter-examples.
+    """
+    per_cent, extra = parts_of_key(key)
 
     def load() -> tuple[Split, Split]:
-        parts = ((N_TRAIN, _TRAIN_SEED), (N_TEST, _TEST_SEED))
-        herds = [draw_herd(n, seed=seed, correlation=per_cent / 100) for n, seed in parts]
-        train, test = (Split(herd.pictures, herd.labels, np.arange(len(herd.labels))) for herd in herds)
+        herds = training_herd(per_cent, extra), draw_herd(N_TEST, seed=_TEST_SEED, correlation=per_cent / 100)
+        train, test = (Split(herd.pictures, herd.labels, np.arange(len(herd))) for herd in herds)
         return train, test
 
+    def cutouts() -> Cutouts:
+        herd = training_herd(per_cent, extra)
+        return Cutouts(herd.masks, herd.empty, draw_grounds(_N_INVENTED, seed=_INVENTED_SEED))
+
+    more = f", and {extra} more animals stand on the other's ground" if extra else ""
     return DataSet(
-        key=f"cow_camel:{per_cent}",
+        key=key_of(per_cent, extra),
         title="Cow or camel",
         class_names=CLASSES,
-        n_train=N_TRAIN,
+        n_train=N_TRAIN + extra,
         n_test=N_TEST,
         mean=_MEAN,
         std=_STD,
         side=SIDE,
-        source=f"drawn by this program; animal and ground match in {per_cent} % of the pictures",
+        source=f"drawn by this program; animal and ground match in {per_cent} % of the pictures{more}",
         load=load,
         channels=3,
         light_on_black=False,
+        cutouts=cutouts,
     )
 
 
+@lru_cache(maxsize=6)
 def trial_herd(kind: Kind, n: int = N_TEST) -> Herd:
-    """The test animals on grounds of one kind (see KINDS): the same animals in each."""
+    """The test animals on grounds of one kind (see KINDS): the same animals in each; read-only."""
     if kind not in KINDS:
         raise InvalidOption(f"There is no kind of ground {quote(kind)}. Use {', '.join(KINDS)}.")
-    return draw_herd(n, seed=_TEST_SEED, correlation=0.0 if kind == "counter" else 1.0, neutral=kind == "neutral")
+    herd = draw_herd(n, seed=_TEST_SEED, correlation=0.0 if kind == "counter" else 1.0, neutral=kind == "neutral")
+    for field in fields(Herd):
+        getattr(herd, field.name).setflags(write=False)
+    return herd

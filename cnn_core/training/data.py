@@ -57,6 +57,19 @@ def load_fashion() -> tuple[Split, Split]:
     return train, test
 
 
+@dataclass(frozen=True, eq=False)
+class Cutouts:
+    """The training pictures taken apart, in the order of the training part.
+
+    masks: float32 (N, side, side), the share of each pixel that the object covers. empty: uint8 (N, side, side, 3), the
+    grounds without the objects. invented: uint8 (M, side, side, 3), grounds of any colour and texture.
+    """
+
+    masks: NDArray[np.float32]
+    empty: NDArray[np.uint8]
+    invented: NDArray[np.uint8]
+
+
 @dataclass(frozen=True)
 class DataSet:
     """One data set of square pictures."""
@@ -78,6 +91,8 @@ class DataSet:
     """1 for greys, 3 for colours."""
     light_on_black: bool = True
     """Light strokes on black: a picture with a light border is inverted before a network of this data sees it."""
+    cutouts: Callable[[], Cutouts] | None = None
+    """Where the objects are and what is behind them; None where nobody knows."""
 
     @property
     def form(self) -> Form:

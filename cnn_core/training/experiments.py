@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from ..errors import InvalidOption, quote, suggest
+from .bias_experiments import COW_GRASS, COW_REPAIR
 from .built import PREFIX, PRESETS
 from .experiment import Arm, ClassicRecipe, Experiment
 from .recipe import Recipe
@@ -367,3 +368,6 @@ register_experiment(
         measures=_ALWAYS,
     )
 )
+
+for _experiment in (COW_GRASS, COW_REPAIR):
+    register_experiment(_experiment)

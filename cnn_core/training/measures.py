@@ -64,6 +64,26 @@ def _largest_loss(run: AnyRun) -> float | None:
     return None if isinstance(run, ClassicRun) or not run.steps else float(np.max(run.losses))
 
 
+def _on_ground(kind: Literal["biased", "counter", "neutral"]) -> Callable[[AnyRun], float | None]:
+    def read(run: AnyRun) -> float | None:
+        if isinstance(run, ClassicRun) or not run.recipe.data.startswith("cow_camel"):
+            return None
+        from ..bias.grounds import report_of_run
+
+        return report_of_run(run).accuracies[kind]
+
+    return read
+
+
+def _evidence_inside(run: AnyRun) -> float | None:
+    """Share of the positive Grad-CAM evidence that lies on the animal, on its usual ground: the mean of 200."""
+    if isinstance(run, ClassicRun) or not run.recipe.data.startswith("cow_camel"):
+        return None
+    from ..bias.grounds import report_of_run
+
+    return report_of_run(run).wall.share
+
+
 MEASURES: dict[str, Measure] = {
     m.key: m
     for m in (
@@ -73,6 +93,10 @@ MEASURES: dict[str, Measure] = {
         Measure("core_seconds", "core time", "seconds", lambda run: run.cpu_seconds),
         Measure("gradient_reaching_first_layer", "gradient, first / last", "ratio", _reaching),
         Measure("largest_loss", "largest loss", "loss", _largest_loss),
+        Measure("ground_biased", "usual ground", "share", _on_ground("biased")),
+        Measure("ground_counter", "other's ground", "share", _on_ground("counter")),
+        Measure("ground_neutral", "neutral ground", "share", _on_ground("neutral")),
+        Measure("evidence_inside", "evidence on the animal", "share", _evidence_inside),
         *(Measure(f"shift_{pixels}", f"moved {pixels} px", "share", _shifted(pixels)) for pixels in SHIFTS),
     )
 }

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import InvalidOption, quote
-from .augmentation import augment, augmentation
+from .data import Split
 from .dropout import Dropouts
 from .experiment import Arm, ClassicRecipe, Experiment
 from .experiments import experiment_of
@@ -21,6 +22,7 @@ from .measuring import accuracy, activation_statistics, predict, to_tensor
 from .networks import fresh_network, small_network
 from .optimisers import Optimiser
 from .recipe import Recipe, adapt
+from .repairs import change_of, check_augmentation
 from .run import Evaluation, State, Step, TrainingRun, divergence_note, parts_of, preprocessing_of
 from .seeds import derived_seed
 from .snapshots import confusion_of, first_kernels
@@ -109,8 +111,7 @@ def recipe_of(experiment: Experiment, arm: Arm, settings: Mapping[str, Any]) -> 
         )
     recipe = adapt(arm.recipe, settings)
     small_network(recipe.network, recipe.data)  # raises where there is none of this key, or none for this data
-    if recipe.augmentation != "none":
-        augmentation(recipe.augmentation)
+    check_augmentation(recipe)
     return recipe
 
 
@@ -126,17 +127,21 @@ class _Pictures:
     train_labels: Tensor
     test: Tensor
     test_labels: Tensor
+    rows: np.ndarray
+    """Where each training picture stands in the data set's training part."""
 
 
 def _load(recipe: Recipe, seed: int) -> _Pictures:
     whole, test = parts_of(recipe)
-    train = subset(whole, recipe.n_train, seed)
+    places = Split(whole.pictures, whole.labels, np.arange(len(whole)))
+    train = subset(places, recipe.n_train, seed)
     preprocessing = preprocessing_of(recipe)
     return _Pictures(
         to_tensor(train.pictures, preprocessing),
         torch.from_numpy(train.labels.copy()),
         to_tensor(test.pictures, preprocessing),
         torch.from_numpy(test.labels.copy()),
+        train.indices,
     )
 
 
@@ -145,7 +150,7 @@ class _Batches:
 
     def __init__(self, recipe: Recipe, seed: int, pictures: _Pictures) -> None:
         self._recipe, self._seed, self._pictures = recipe, seed, pictures
-        self._kind = None if recipe.augmentation == "none" else augmentation(recipe.augmentation)
+        self._change = change_of(recipe, preprocessing_of(recipe), pictures.rows)
         self._epoch, self._order = -1, torch.empty(0)
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
@@ -157,8 +162,8 @@ class _Batches:
             )
         chosen = self._order[place * self._recipe.batch_size :][: self._recipe.batch_size]
         batch, labels = self._pictures.train[chosen], self._pictures.train_labels[chosen]
-        if self._kind is not None:
-            batch = augment(batch, self._kind, self._drawn("augmentation", step))
+        if self._change is not None:
+            batch = self._change(batch, chosen, self._drawn("augmentation", step))
         return batch, labels
 
     def _drawn(self, purpose: str, number: int) -> torch.Generator:
