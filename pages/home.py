@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import shell
+from ui import course, shell
 from ui.instruments.hero import hero
 
 left, right = st.columns([5, 6], gap="large", vertical_alignment="center")
@@ -19,8 +19,7 @@ with left:
         "its operations, guess what comes out, and then look."
     )
     with st.container(horizontal=True):
-        if st.button("Start here", type="primary", icon=":material/play_arrow:"):
-            st.switch_page(shell.lesson("pixels").page)
+        course.way_on()
         if st.button("Inspect my picture", icon=":material/center_focus_strong:"):
             st.switch_page(shell.lesson("gradcam").page)
 with right:
@@ -31,17 +30,8 @@ with right:
     )
 
 st.subheader("The course", anchor=False, divider="gray")
-lessons = [entry for entry in shell.PAGES if not entry.default]
-groups = list(dict.fromkeys(entry.group for entry in lessons))
-with st.container(key="cl-course"):
-    for column, group in zip(st.columns(len(groups), gap="large"), groups, strict=True):
-        with column:
-            st.markdown(f"**{group}**")
-            for entry in lessons:
-                if entry.group == group:
-                    label = f"{lessons.index(entry) + 1}. **{entry.title}**"
-                    st.page_link(entry.page, label=label, icon=f":material/{entry.icon}:")
-                    st.caption(entry.sentence)
+course.course()
+course.keeping()
 st.caption(
     "Everything runs on this machine. Pictures that you upload stay in your session, are never stored, and are seen "
     "by nobody else."

@@ -8,11 +8,19 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from ui import shell
+from ui import progress, session, shell
+
+
+class Guess(str):
+    """The key of a chosen option, which knows its question."""
+
+    question: str
+    about: str
 
 
 def header(title: str, sentence: str) -> None:
     """The lesson's title and the one sentence that says what you will see."""
+    progress.mine().visit(session.page())
     st.title(title, anchor=False)
     st.markdown(f'<p class="cl-lead">{sentence}</p>', unsafe_allow_html=True)
 
@@ -52,13 +60,25 @@ def guess(key: str, question: str, options: Mapping[str, str], *, about: str = "
                     type="tertiary",
                     icon=":material/undo:",
                 )
-    return chosen
+    if chosen is None:
+        return None
+    committed = Guess(chosen)
+    committed.question, committed.about = key, about
+    return committed
 
 
-def reveal(chosen: str | None, answer: str, because: str) -> None:
-    """Answer a guess with what was computed; says nothing before there is a guess."""
+def reveal(chosen: str | None, answer: str, because: str, *, question: str = "") -> None:
+    """Answer a guess with what was computed; says nothing before there is a guess.
+
+    question: the key under which the learner's progress notes it, where the guess was no `guess` but a click.
+    """
     if chosen is None:
         return
+    about = ""
+    if isinstance(chosen, Guess):
+        question, about = chosen.question, chosen.about
+    if question:
+        progress.mine().answer(question, session.page(), guessed=f"{about}={chosen}", right=chosen == answer)
     if chosen == answer:
         st.success(f"**As you guessed.** {because}", icon=":material/check:")
     else:
