@@ -19,7 +19,7 @@ from ..errors import InvalidOption, quote, suggest
 
 Floats = NDArray[np.float64]
 
-_LATTICE: Final = 128
+_LATTICE: Final = 128  # a power of 2
 LARGEST_SIDE: Final = 4096
 # Scenes up to this many pixels are kept once drawn: 64 of them take at most 17 MB.
 _SMALL: Final = 300 * 300
@@ -57,8 +57,10 @@ class _Plane:
         for octave in range(octaves):
             factor = 2.0**octave
             # What is finer than two pixels is left out, by degrees: it would only be speckle.
-            visible = np.exp(-((1.2 * factor * frequency * self.step) ** 2))
-            total += weight * visible * _value_noise(u * factor, v * factor, self.rng)
+            visible = np.exp(-((1.2 * factor * frequency * self.step) ** 2)) * (self.below > 0)
+            rows = np.flatnonzero(visible.max(axis=1) > 0.01)
+            drawn = _value_noise(u[rows] * factor, v[rows] * factor, self.rng)
+            total[rows] += weight * visible[rows] * drawn
             weight *= 0.55
         return total
 
@@ -66,12 +68,13 @@ class _Plane:
         """Smooth noise in the picture's own plane, for clouds, walls and leaves."""
         n_rows, n_columns = self.below.shape
         side = max(n_rows, n_columns)
-        rows, columns = np.mgrid[:n_rows, :n_columns] / side
-        total, weight = np.zeros_like(rows), 1.0
+        seen = np.flatnonzero(self.below.min(axis=1) < 1)
+        rows, columns = np.meshgrid(seen / side, np.arange(n_columns) / side, indexing="ij")
+        total, weight = np.zeros((n_rows, n_columns)), 1.0
         for octave in range(octaves):
             factor = frequency * 2.0**octave
             visible = math.exp(-((1.2 * factor / side) ** 2))
-            total += weight * visible * _value_noise(columns * factor, rows * factor, self.rng)
+            total[seen] += weight * visible * _value_noise(columns * factor, rows * factor, self.rng)
             weight *= 0.55
         return total
 
@@ -79,13 +82,14 @@ class _Plane:
 def _value_noise(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
     """Random values on a lattice, joined smoothly; about -1 to 1."""
     table = rng.uniform(-1.0, 1.0, (_LATTICE, _LATTICE))
-    low_u, low_v = np.floor(u), np.floor(v)
-    s, t = u - low_u, v - low_v
+    i, j = np.floor(u).astype(np.int32), np.floor(v).astype(np.int32)
+    s, t = u - i, v - j
     s, t = s * s * (3 - 2 * s), t * t * (3 - 2 * t)
-    i, j = low_u.astype(np.int64) % _LATTICE, low_v.astype(np.int64) % _LATTICE
-    k, m = (i + 1) % _LATTICE, (j + 1) % _LATTICE
-    upper = table[j, i] * (1 - s) + table[j, k] * s
-    lower = table[m, i] * (1 - s) + table[m, k] * s
+    i, k = i & _LATTICE - 1, i + 1 & _LATTICE - 1
+    j, m = (j & _LATTICE - 1) * _LATTICE, (j + 1 & _LATTICE - 1) * _LATTICE
+    flat = table.reshape(-1)
+    upper = flat[j + i] * (1 - s) + flat[j + k] * s
+    lower = flat[m + i] * (1 - s) + flat[m + k] * s
     return np.asarray(upper * (1 - t) + lower * t)
 
 
@@ -204,6 +208,7 @@ def _houses(plane: _Plane) -> Floats:
     columns = np.arange(n_columns) / max(n_rows, n_columns)
     wall = _sky(plane, _rgb(0.62, 0.74, 0.88), _rgb(0.88, 0.91, 0.93), 0.5)
     start = -plane.rng.uniform(0, 0.15)
+    plaster = 1 + 0.05 * plane.sky_noise(30, octaves=1)[..., None]
     while start < columns[-1] + 0.01:
         width, roof = plane.rng.uniform(0.16, 0.30), plane.rng.uniform(0.55, 0.95)
         here = (columns >= start) & (columns < start + width)
@@ -214,7 +219,7 @@ def _houses(plane: _Plane) -> Floats:
         v = plane.height / 0.19
         window = (np.abs(u % 1 - 0.5) < 0.24)[None] & (np.abs(v % 1 - 0.55) < 0.27)
         front = np.where(window[..., None], _rgb(0.20, 0.25, 0.31), colour)
-        wall = np.where(inside[..., None], front * (1 + 0.05 * plane.sky_noise(30, octaves=1)[..., None]), wall)
+        wall = np.where(inside[..., None], front * plaster, wall)
         start += width
     return wall
 
@@ -230,13 +235,12 @@ def _forest(plane: _Plane) -> Floats:
     wood = _blend(wood, _rgb(0.84, 0.91, 0.72), 1.1 * light)
     n_rows, n_columns = plane.below.shape
     columns = np.arange(n_columns) / max(n_rows, n_columns)
+    rough = 1 + 0.2 * plane.sky_noise(60, octaves=1)[..., None]
     for _ in range(int(plane.rng.integers(7, 12))):
         middle, half = plane.rng.uniform(0, columns[-1]), plane.rng.uniform(0.006, 0.022)
         bark = np.clip((half - np.abs(columns - middle - 0.004)) / 0.004, 0, 1)[None] * np.ones((n_rows, 1))
         side = np.clip(0.5 + (columns - middle) / (2 * half), 0, 1)[None, :, None]
-        trunk = (_rgb(0.16, 0.11, 0.08) * (1 - side) + _rgb(0.40, 0.31, 0.23) * side) * (
-            1 + 0.2 * plane.sky_noise(60, octaves=1)[..., None]
-        )
+        trunk = (_rgb(0.16, 0.11, 0.08) * (1 - side) + _rgb(0.40, 0.31, 0.23) * side) * rough
         wood = _blend(wood, trunk, bark)
     return _scene(plane, ground, wood, _rgb(0.24, 0.27, 0.14), 0.5)
 
