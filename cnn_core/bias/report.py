@@ -18,20 +18,21 @@ from PIL import Image
 
 from .. import palette
 from ..assets import ASSETS
-from .result import ARMS, AuditReport, Cluster, PictureRow, Rate, SwapExample, SwapTest
+from .result import AuditReport, Cluster, PictureRow, Rate, SwapExample, SwapTest
 from .store import jpeg_of
 
 FORMAT: Final = "convlens-audit-1"
 # What one page shows: a folder of any size gives a file of a few megabytes.
 _MOST_PICTURES: Final = 60
 _MOST_BOXED: Final = 60
-_MOST_EXAMPLES: Final = 36
-_MOST_MEMBERS: Final = 6
+_MOST_EXAMPLES: Final = 8
+_MOST_MEMBERS: Final = 5
 _MOST_BAD: Final = 100
 # A spreadsheet would take a text that begins so for a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _KIND: Final = {"label": "class", "predicted": "predicted class", "tag": "kind"}
 _MINUS: Final = "\N{MINUS SIGN}"
+_SPACE: Final = "\N{NO-BREAK SPACE}"
 
 
 # --- plain values
@@ -123,7 +124,7 @@ def html_of(report: AuditReport) -> str:
 @cache
 def _template() -> jinja2.Template:
     # Everything that a visitor named (files, classes, labels) is escaped.
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters |= {
         "percent": _percent,
         "points": _points,
@@ -135,7 +136,7 @@ def _template() -> jinja2.Template:
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.0f} %".replace("-", _MINUS)
+    return "–" if share is None else f"{100 * share:.0f}{_SPACE}%".replace("-", _MINUS)
 
 
 def _points(share: float) -> str:
@@ -143,13 +144,13 @@ def _points(share: float) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}".replace("-", _MINUS)
+    return "–" if value is None else f"{value:#.4g}".rstrip(".").replace("-", _MINUS)
 
 
 def _rate(rate: Rate) -> str:
     if rate.share is None:
         return "none of 0"
-    interval = f"95 % interval {_points(rate.low)} to {_points(rate.high)} %"
+    interval = f"95{_SPACE}% interval {_points(rate.low)} to {_points(rate.high)}{_SPACE}%"
     return f"{_percent(rate.share)} ({rate.count:,} of {rate.n:,}; {interval})"
 
 
@@ -191,30 +192,31 @@ def _shown(report: AuditReport, row: PictureRow) -> _Shown:
     )
 
 
-def _examples(report: AuditReport, swap: SwapTest) -> list[_Shown]:
-    shown: list[_Shown] = []
-    order = list(ARMS)
+def _examples(report: AuditReport, swap: SwapTest) -> list[list[_Shown]]:
+    """For a few pictures: as it is, on other backgrounds, without its object."""
+    kind = _KIND[report.settings.by]
+    titles = {
+        "same": f"On the same {kind}’s background (control)",
+        "other": f"On another {kind}’s background",
+        "removed": "Object painted over",
+    }
     by_picture: dict[int, list[SwapExample]] = {}
     for one in swap.examples:
         by_picture.setdefault(one.index, []).append(one)
-    for index, own in by_picture.items():
-        if len(shown) + 1 + len(own) > _MOST_EXAMPLES:
-            break
+    shown = []
+    for index, own in list(by_picture.items())[:_MOST_EXAMPLES]:
         row = report.row(index)
         answer = f"{row.predicted_name} {row.probability:.2f}"
-        shown.append(_Shown(_jpeg(report.thumbnail(index)), f"{row.name} as it is: {answer}", "As it is", answer))
-        for one in sorted(own, key=lambda example: order.index(example.arm)):
-            said, mark = f"{one.predicted_name} {one.probability:.2f}", "✗" if one.flipped else "✓"
-            shown.append(
-                _Shown(
-                    _jpeg(one.jpeg),
-                    f"{row.name}, {ARMS[one.arm].lower()}: {said}",
-                    ARMS[one.arm],
-                    said,
-                    mark,
-                    "wrong" if one.flipped else "right",
-                )
-            )
+        line = [_Shown(_jpeg(report.thumbnail(index)), f"{row.name} as it is: {answer}", "As it is", answer)]
+        for arm, title in titles.items():
+            for one in own:
+                if one.arm == arm:
+                    said = f"{one.predicted_name} {one.probability:.2f}"
+                    mark, style = ("✗", "wrong") if one.flipped else ("✓", "right")
+                    line.append(
+                        _Shown(_jpeg(one.jpeg), f"{row.name}, {title.lower()}: {said}", title, said, mark, style)
+                    )
+        shown.append(line)
     return shown
 
 
