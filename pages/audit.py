@@ -11,12 +11,12 @@ lesson.header(
     "Audit a folder",
     "Bring many pictures and a network, and find out whether it looks at the objects or at their backgrounds.",
 )
-trial = audit_lesson.network()
+audit_lesson.side_bar()
 
 
 @st.fragment
 def bench() -> None:
-    audit_lesson.room(*trial)
+    audit_lesson.room()
     session.write_address()
 
 

@@ -27,16 +27,19 @@ STEPS: Final = {"look": "Look", "group": "Group", "box": "Box", "swap": "Swap", 
 _MODEL_SEEN: Final = "cl_audit_model_seen"
 
 
-def network() -> tuple[cc.Classifier, str, str]:
-    """The network on trial: the one of the side bar, or an example; with its title and how an address calls it."""
+def side_bar() -> None:
+    """The picker of networks; who picks one there means that one, and no example any more."""
     with st.sidebar:
         models.model_picker()
-    chosen, model = session.get("network"), session.get("model")
-    # Who picks a network in the side bar means that one.
+    model = session.get("model")
     if st.session_state.setdefault(_MODEL_SEEN, model) != model:
         st.session_state[_MODEL_SEEN] = model
         session.set("network", None)
-        chosen = None
+
+
+def _network() -> tuple[cc.Classifier, str, str]:
+    """The network on trial: the one of the side bar, or an example; with its title and how an address calls it."""
+    chosen = session.get("network")
     if chosen is not None and chosen not in audit_run.examples():
         session.refuse("network", "There is no such example network, so here is the one of the side bar.")
         chosen = None
@@ -46,15 +49,16 @@ def network() -> tuple[cc.Classifier, str, str]:
         example = audit_run.networks()[chosen]
         return example.open(), example.title, chosen
     classifier = models.open_chosen()
-    return classifier, classifier.card.title, str(model)
+    return classifier, classifier.card.title, str(session.get("model"))
 
 
-def room(classifier: cc.Classifier, title: str, reference: str) -> None:
+def room() -> None:
     """The whole bench."""
     own = audit_room.mine()
     audit_bring.bring(own)
     if len(own) == 0:
         return
+    classifier, title, reference = _network()
     guess = lesson.guess(
         "audit",
         "What do this network’s answers on these pictures rely on?",

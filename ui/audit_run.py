@@ -129,7 +129,7 @@ def under_way(role: Role) -> bool:
     if job is None:
         return False
     if job.is_active:
-        jobs.watch(slot(role), "Pictures", key=f"cl_audit_cancel_{role}", show=_how_long)
+        jobs.watch(slot(role), "Pictures", key=f"cl_audit_cancel_{role}", show=_how_long, every=1.0)
         return True
     if job.state == "failed":
         st.error(plain(job.message), icon=":material/error:")

@@ -228,14 +228,24 @@ def result(kind: str, key: tuple[Hashable, ...]) -> Any:
     return None if kept is None else kept[1]
 
 
-@st.fragment(run_every=0.3)
 def watch(
-    slot: Hashable, words: str, *, key: str, unit: str = "", show: Callable[[Any], None] = lambda detail: None
+    slot: Hashable,
+    words: str,
+    *,
+    key: str,
+    unit: str = "",
+    show: Callable[[Any], None] = lambda detail: None,
+    every: float = 0.3,
 ) -> None:
     """A bar that follows a job, with a button that stops it; the whole page runs once more when it has ended.
 
-    words: what is going on; unit: what is counted; show: draws what the job tells of its result so far.
+    words: what is going on; unit: what is counted; show: draws what the job tells of its result so far. every: seconds
+    between two looks; each costs the job a little time, which adds up where it runs for minutes.
     """
+    st.fragment(run_every=every)(_watch)(slot, words, key, unit, show)
+
+
+def _watch(slot: Hashable, words: str, key: str, unit: str, show: Callable[[Any], None]) -> None:
     job = mine().job(slot)
     if job is None or not job.is_active:
         st.rerun()
