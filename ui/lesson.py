@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from ui import progress, session, shell
+from ui import glossary, progress, session, shell
 
 
 class Guess(str):
@@ -21,8 +21,9 @@ class Guess(str):
 def header(title: str, sentence: str) -> None:
     """The lesson's title and the one sentence that says what you will see."""
     progress.mine().visit(session.page())
+    glossary.begin_page()
     st.title(title, anchor=False)
-    st.markdown(f'<p class="cl-lead">{sentence}</p>', unsafe_allow_html=True)
+    st.markdown(f'<p class="cl-lead">{glossary.marked(sentence)}</p>', unsafe_allow_html=True)
 
 
 def guess(key: str, question: str, options: Mapping[str, str], *, about: str = "") -> str | None:
@@ -41,7 +42,7 @@ def guess(key: str, question: str, options: Mapping[str, str], *, about: str = "
         st.session_state[slot] = choice
 
     with st.container(border=False):
-        st.markdown(f"**Your guess.** {question}")
+        st.markdown(f"**Your guess.** {glossary.marked(question)}", unsafe_allow_html=True)
         with st.container(horizontal=True, gap="small"):
             for option, words in options.items():
                 st.button(
@@ -101,15 +102,15 @@ def let_it_paint() -> None:
 
 
 def why(text: str) -> None:
-    """Why it is so, in two or three sentences."""
+    """Why it is so, in two or three sentences of ours."""
     st.subheader("Why", anchor=False)
-    st.markdown(text)
+    st.markdown(glossary.marked(text), unsafe_allow_html=True)
 
 
 def try_this(ideas: Sequence[str]) -> None:
     """What to try next on this page."""
     st.subheader("Try this", anchor=False)
-    st.markdown("\n".join(f"- {idea}" for idea in ideas))
+    st.markdown("\n".join(f"- {glossary.marked(idea)}" for idea in ideas), unsafe_allow_html=True)
 
 
 def columns() -> tuple[st.delta_generator.DeltaGenerator, st.delta_generator.DeltaGenerator]:
@@ -119,12 +120,13 @@ def columns() -> tuple[st.delta_generator.DeltaGenerator, st.delta_generator.Del
 
 
 def footer(next_page: str) -> None:
-    """The link to the next lesson."""
+    """The link to the next lesson, and the course's words."""
     lesson = shell.lesson(next_page)
     st.space("medium")
     with st.container(key="cl-next"):
         if lesson.default:
             st.page_link(lesson.page, label="Back to **the course**", icon=":material/arrow_back:")
-            return
-        st.page_link(lesson.page, label=f"Next: **{lesson.title}**", icon=":material/arrow_forward:")
-        st.caption(lesson.sentence)
+        else:
+            st.page_link(lesson.page, label=f"Next: **{lesson.title}**", icon=":material/arrow_forward:")
+            st.caption(lesson.sentence)
+        glossary.button()
