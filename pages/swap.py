@@ -35,4 +35,4 @@ lesson.try_this(
         "Look at the version on mid grey, and at how little it tells: unbiased networks break on it too.",
     ]
 )
-lesson.footer("home")
+lesson.footer("audit")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 import cnn_core as cc
 from cnn_core.bias.evidence import Evidence, MarginSplit, margin_split, measured
@@ -21,8 +23,20 @@ def reading(bench: Bench, region: Region, target: int, rival: int | None) -> Non
     told = measured(found, share)
     label = names[target] if rival is None else f"{names[target]} rather than {names[rival]}"
     st.markdown(f"##### Where the evidence for “{label}” lies")
+    st.image(_outlined(found, share), width=224, caption="Grad-CAM, own scale; white, what you marked.")
     _evidence(told)
     _split(bench, region, target, rival)
+
+
+def _outlined(found: cc.SaliencyMap, share: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """The map over what the network saw, with the region's edge in white, twice the network's size."""
+    picture = np.repeat(np.repeat(found.overlay(), 2, axis=0), 2, axis=1)
+    inside = np.repeat(np.repeat(np.asarray(share) >= 0.5, 2, axis=0), 2, axis=1)
+    padded = np.pad(inside, 2)
+    size = [slice(2 + move, 2 + move + n) for n in inside.shape for move in (-2, 2)]
+    core = inside & padded[size[0], 2:-2] & padded[size[1], 2:-2] & padded[2:-2, size[2]] & padded[2:-2, size[3]]
+    picture[inside & ~core] = 255
+    return picture
 
 
 def _evidence(told: Evidence) -> None:
