@@ -42,7 +42,7 @@ def course() -> None:
     listed = lessons()
     groups = list(dict.fromkeys(entry.group for entry in listed))
     with st.container(key="cl-course"):
-        for column, group in zip(st.columns(len(groups), gap="large"), groups, strict=True):
+        for column, group in zip(st.columns(len(groups), gap="medium"), groups, strict=True):
             with column:
                 st.markdown(f"**{group}**")
                 for entry in listed:
