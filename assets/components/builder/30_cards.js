@@ -27,6 +27,8 @@ function layerCard(self, layer, index, most) {
   card.append(make("div", "num bld-shape", known ? layer.outWords : "–"));
   const detail = detailOf(self, layer, index);
   card.append(make("div", "small quiet bld-detail", detail));
+  // The words that are seen stand in the name as they are, for those who steer by speaking them.
+  const seen = [...card.children].map((part) => part.textContent.trim()).filter(Boolean).join(" ");
   const cost = make("div", "bld-bars");
   if (known) {
     for (const [name, value, limit] of [["ker", layer.parameters, most.parameters], ["out", layer.macs, most.macs]]) {
@@ -38,8 +40,8 @@ function layerCard(self, layer, index, most) {
     }
     const words = `${layer.parameters.toLocaleString("en")} parameters, ${layer.macs.toLocaleString("en")} multiply-adds`;
     card.title = `${layer.title}: ${layer.inWords} → ${layer.outWords}; ${words}`;
-    card.setAttribute("aria-label", `Layer ${index + 1} of ${state.layers.length}, ${layer.title}: ${layer.outWords}, ${words}`);
-  } else card.setAttribute("aria-label", `Layer ${index + 1} of ${state.layers.length}, ${title}${problem ? ", does not fit" : ""}`);
+    card.setAttribute("aria-label", `Layer ${index + 1} of ${state.layers.length}: ${seen}. ${words}`);
+  } else card.setAttribute("aria-label", `Layer ${index + 1} of ${state.layers.length}: ${seen}`);
   card.append(cost);
   card.onclick = () => { state.selected = index; state.refocus = true; self.draw(); };
   draggable(self, card, index);

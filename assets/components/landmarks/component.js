@@ -101,9 +101,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
       button.type = "button";
       button.tabIndex = index === at() ? 0 : -1;
       button.setAttribute("aria-pressed", String(state.open[m.key] === index));
-      button.setAttribute("aria-label", unitWords(unit, m, costs));
       const dim = make("span", "dim");
-      dim.append(make("b", "", count(unit.shape[0])), make("br"), unit.shape.length === 3 ? `${unit.shape[1]}²` : "\u00a0");
+      dim.append(make("b", "", count(unit.shape[0])), " ", make("br"), unit.shape.length === 3 ? `${unit.shape[1]}²` : "\u00a0");
+      // The words that are seen stand in the name as they are, for those who steer by speaking them.
+      button.setAttribute("aria-label", `${dim.textContent.trim()}: ${unitWords(unit, m, costs)}`);
       button.append(slab(unit, index), dim);
       if (costs) button.append(cost(unit));
       button.onpointerenter = () => tell(index);
