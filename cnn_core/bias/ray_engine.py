@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import logging
+import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +22,8 @@ from .store import AuditStore, PassKey
 
 if TYPE_CHECKING:
     from ..models import Classifier
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 class ShardWorker:
@@ -40,7 +45,7 @@ class ShardWorker:
         self._key = key
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        items = tuple(Item(name, path) for name, path in zip(row["names"], row["paths"], strict=True))
+        items = tuple(Item(name, Path(path)) for name, path in zip(row["names"], row["paths"], strict=True))
         return {"number": row["number"], "table": to_bytes(self._reader.table(self._key, items))}
 
 
@@ -67,13 +72,22 @@ def run_on_ray(
             "The engine 'ray' needs Ray, which is not installed: pip install \"ray[data]\", or use the engine 'local'."
         ) from None
     go_on(should_stop)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing here reports to anybody
     started = not ray.is_initialized()
     if started:
-        ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
+        ray.init(
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])}},
+        )
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         threads = torch.get_num_threads()
-        per_worker = min(threads, int(ray.cluster_resources().get("CPU", 1)))
+        cpus = int(ray.cluster_resources().get("CPU", 1))
+        per_worker = min(threads, cpus)
+        most = max(1, min(len(numbers), cpus // per_worker))
         gpus = 1 if classifier.device.type == "cuda" else 0
         parts = ray.put(parts_of(classifier))
         rows = [
@@ -89,7 +103,7 @@ def run_on_ray(
             fn_constructor_args=(parts, reader.asked, reader.target, store.key, threads),
             num_cpus=per_worker,
             num_gpus=gpus,
-            concurrency=(1, max(1, len(rows))),
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
         )
         for row in found.iter_rows():
             go_on(should_stop)
