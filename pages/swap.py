@@ -6,7 +6,7 @@ import streamlit as st
 
 from ui import lesson, session, swap_lesson, widgets
 
-session.bind("target", "rival", "boxes", "usual", "seed")
+session.bind("target", "rival", "method", "boxes", "usual", "seed")
 lesson.header(
     "One picture, other grounds",
     "Mark the object, put it on other grounds, take it away, and see what the answer hangs on.",

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 import cnn_core as cc
 from cnn_core.bias.evidence import Evidence, MarginSplit, margin_split, measured
 from cnn_core.bias.regions import Region
-from ui import cached
+from ui import cached, session, widgets
 from ui.arithmetic import number
+from ui.text import plain
 from ui.widgets import Bench
 
 
@@ -18,14 +19,50 @@ def reading(bench: Bench, region: Region, target: int, rival: int | None) -> Non
     """The reading beside the picture: a map's share in the region, then the margin as three exact parts."""
     names = bench.classifier.class_names
     wanted = target if rival is None else (target, rival)
-    found = cached.explain(bench.classifier, bench.model_input, method="gradcam", target=wanted)
     share = region.in_input(bench.model_input)
-    told = measured(found, share)
     label = names[target] if rival is None else f"{names[target]} rather than {names[rival]}"
     st.markdown(f"##### Where the evidence for “{label}” lies")
-    st.image(_outlined(found, share), width=224, caption="Grad-CAM, own scale; white, what you marked.")
-    _evidence(told)
+    method = _method()
+    try:
+        found = cached.explain(bench.classifier, bench.model_input, method=method.key, target=wanted)
+    except cc.ConvLensError as error:
+        st.info(f"{method.title} has no map here. {plain(str(error))}", icon=":material/info:")
+    else:
+        st.image(_outlined(found, share), width=224, caption=f"{method.title}, own scale; white, what you marked.")
+        _evidence(measured(found, share), method.title)
+    _cropped(bench, region, share)
     _split(bench, region, target, rival)
+
+
+def _method() -> cc.MethodCard:
+    """The method that the map is read by: those that cost a pass or two and depend on the class."""
+    cards = {card.key: card for card in cc.saliency_methods() if not card.is_dear and card.depends_on_class}
+    chosen = session.get("method")
+    if chosen not in cards:
+        session.refuse("method", f"“{plain(chosen)}” is no method that this page reads; Grad-CAM is shown.")
+        chosen = session.get("method")
+    widgets.said("method", ":material/center_focus_strong:")
+    st.session_state["cl_swap_method"] = chosen
+    st.selectbox(
+        "Read by",
+        list(cards),
+        format_func=lambda key: cards[key].title,
+        key="cl_swap_method",
+        on_change=lambda: session.set("method", st.session_state["cl_swap_method"]),
+        width=224,
+        label_visibility="collapsed",
+    )
+    return cards[chosen]
+
+
+def _cropped(bench: Bench, region: Region, share: NDArray[np.floating]) -> None:
+    """Say where a part of what was marked never reached the network."""
+    top, left, bottom, right = bench.model_input.picture_box
+    lost = 1 - float(np.mean(share)) * (bottom - top) * (right - left) / region.area
+    if lost > 0.02:  # less is the rounding of edges
+        st.caption(
+            f"{100 * lost:.0f} % of what you marked was cropped away before the network saw it: it does not count."
+        )
 
 
 def _outlined(found: cc.SaliencyMap, share: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -39,18 +76,22 @@ def _outlined(found: cc.SaliencyMap, share: NDArray[np.floating]) -> NDArray[np.
     return picture
 
 
-def _evidence(told: Evidence) -> None:
+def _evidence(told: Evidence, title: str) -> None:
     if told.enrichment is None or told.share is None:
-        st.caption("Grad-CAM has no positive evidence on this picture, so nothing can be shared out.")
+        st.caption(f"{title} has no positive evidence on this picture, so nothing can be shared out.")
         return
     left, right = st.columns(2, gap="small")
-    left.metric("Evidence inside", f"{100 * told.share:.1f} %", help="Of the positive Grad-CAM evidence.")
+    left.metric("Evidence inside", f"{100 * told.share:.1f} %", help=f"Of the positive evidence of {title}.")
     right.metric("Enrichment", f"{told.enrichment:.2f} ×", help="Share of the evidence over share of the area.")
     st.caption(
-        f"Grad-CAM at `{told.map.layer if told.map is not None else ''}`: {number(told.inside)} inside, "
+        f"{title}{_layer(told)}: {number(told.inside)} inside, "
         f"{number(told.outside)} outside (sum over the map, its own units). What you marked is {100 * told.area:.1f} % "
         "of what the network sees; a map that knows nothing of it would have an enrichment of 1."
     )
+
+
+def _layer(told: Evidence) -> str:
+    return f" at `{told.map.layer}`" if told.map is not None and told.map.layer else ""
 
 
 def _split(bench: Bench, region: Region, target: int, rival: int | None) -> None:

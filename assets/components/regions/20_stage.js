@@ -96,8 +96,11 @@ function shade(self, g, w, h) {
   cover.width = columns;
   cover.height = rows;
   const image = new ImageData(columns, rows);
+  const bare = (row, column) => row >= 0 && row < rows && column >= 0 && column < columns && !shapes.mask[row * columns + column];
   for (let i = 0; i < rows * columns; i++) {
-    image.data.set([14, 17, 23, shapes.mask[i] ? 0 : 128], 4 * i);
+    const [row, column] = [Math.floor(i / columns), i % columns];
+    const edge = shapes.mask[i] && (bare(row - 1, column) || bare(row + 1, column) || bare(row, column - 1) || bare(row, column + 1));
+    image.data.set(edge ? [255, 255, 255, 235] : [14, 17, 23, shapes.mask[i] ? 0 : 128], 4 * i);
   }
   const c = cover.getContext("2d");
   c.putImageData(image, 0, 0);
