@@ -117,6 +117,7 @@ def _take_pictures(room: Room, key: str) -> None:
     if not files:
         return
     st.session_state.pop(_REFUSED, None)
+    jobs.mine().forget(_ZIP)  # what was wrong with a zip before is over
     try:
         room.took(room.folder.add_pictures((file.name, file.getvalue()) for file in files))
     except cc.ConvLensError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -35,18 +36,23 @@ def group(room: Room, report: AuditReport) -> None:
 def _proposals(room: Room, report: AuditReport) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         n = st.number_input("Kinds of background", 2, MOST_TAGS, 2, key="cl_audit_kinds", width=150)
-        if st.button("Propose", key="cl_audit_propose_button", icon=":material/auto_awesome:"):
-            st.session_state[_WANTED] = (report.store.key.digest, room.pictures, int(n), len(room.boxes))
-        if room.beside_tags and st.button(
-            "Use the tags that come along", key="cl_audit_tags_beside", icon=":material/label:"
-        ):
-            room.set_tags(room.beside_tags, "given")
-            st.session_state.pop(_WANTED, None)
-            st.rerun(scope="fragment")
-        if room.tags and st.button("Forget all tags", key="cl_audit_untag", type="tertiary"):
-            room.set_tags({}, "given")
-            st.session_state.pop(_WANTED, None)
-            st.rerun(scope="fragment")
+        st.button(
+            "Propose",
+            key="cl_audit_propose_button",
+            icon=":material/auto_awesome:",
+            on_click=_ask,
+            args=((report.store.key.digest, room.pictures, int(n), len(room.boxes)),),
+        )
+        if room.beside_tags:
+            st.button(
+                "Use the tags that come along",
+                key="cl_audit_tags_beside",
+                icon=":material/label:",
+                on_click=_set,
+                args=(room, room.beside_tags),
+            )
+        if room.tags:
+            st.button("Forget all tags", key="cl_audit_untag", type="tertiary", on_click=_set, args=(room, {}))
     wanted = st.session_state.get(_WANTED)
     if wanted is None or wanted[:2] != (report.store.key.digest, room.pictures):
         return
@@ -59,7 +65,16 @@ def _proposals(room: Room, report: AuditReport) -> None:
     if found is not None:
         st.session_state.pop(_WANTED)
         room.set_tags(found, "proposed", wanted[2])
-        st.rerun(scope="fragment")
+        st.rerun()
+
+
+def _ask(wanted: tuple[object, ...]) -> None:
+    st.session_state[_WANTED] = wanted
+
+
+def _set(room: Room, tags: Mapping[str, str]) -> None:
+    room.set_tags(tags, "given")
+    st.session_state.pop(_WANTED, None)
 
 
 def _by_hand(room: Room, report: AuditReport) -> None:

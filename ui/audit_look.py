@@ -120,6 +120,11 @@ def _from_the_start() -> None:
     st.session_state[_PAGE] = 1
 
 
+def short(probability: float) -> str:
+    """A probability in two digits: ".72", "1.00"."""
+    return f"{probability:.2f}".removeprefix("0")
+
+
 def tile(report: AuditReport, row: PictureRow, room: Room) -> Tile:
     """A picture on the wall."""
     boxed = "▢ " if row.name in room.boxes else ""
@@ -141,7 +146,7 @@ def tile(report: AuditReport, row: PictureRow, room: Room) -> Tile:
     return Tile(
         id=row.index,
         title=row.predicted_name,
-        value=f"{row.probability:.2f}".removeprefix("0"),
+        value=short(row.probability),
         mark="" if row.right is None else "✓" if row.right else "✗",
         note=note,
         said=f"{said}.",

@@ -10,33 +10,34 @@ import streamlit as st
 from cnn_core.bias.result import ARMS, Arm, AuditReport, SwapExample, SwapTest
 from cnn_core.bias.verdict import LEAST_PICTURES
 from ui import audit_run
-from ui.audit_look import share_of
+from ui.audit_look import share_of, short
 from ui.audit_room import Held, Room
 from ui.instruments.wall import Tile, wall
 from ui.text import plain
 
 _ICONS: Final = {"supported": ":material/warning:", "not_supported": ":material/check:", "too_few": ":material/help:"}
-_SHORT: Final[dict[Arm, str]] = {"same": "same class (control)", "other": "another class", "removed": "object removed"}
+_KINDS: Final = {"label": "label", "predicted": "predicted class", "tag": "background tag"}
+_SHORT: Final[dict[Arm, str]] = {"same": "control", "other": "another kind", "removed": "object removed"}
 
 
 def swaps(report: AuditReport | None) -> None:
     """Step 4: the rates and the composites, once there are some."""
     st.markdown(
-        "Each boxed object is put on the backgrounds of other pictures: of **another** class, and of its **own** class "
+        "Each boxed object is put on the backgrounds of other pictures: of **another** kind, and of its **own** kind "
         "as the control, which has the same pasted edges. Only the difference says what the background decides."
     )
     swap = None if report is None else report.swap
     if report is None or swap is None:
         st.caption("Nothing was swapped yet: draw boxes, then run the swaps.")
         return
-    _rates(swap)
+    _rates(swap, _KINDS[report.settings.by])
     _sides(swap)
     _examples(report, swap.examples)
     if swap.not_tried:
         st.caption(plain(swap.not_tried))
 
 
-def _rates(swap: SwapTest) -> None:
+def _rates(swap: SwapTest, kind: str) -> None:
     if swap.n == 0:
         st.info(
             "No boxed picture could lend another one a background of both kinds yet. Box pictures of at least two "
@@ -45,16 +46,16 @@ def _rates(swap: SwapTest) -> None:
         )
     else:
         lines = ["| the object stands | its answer changes in |", "| --- | ---: |"]
-        lines.append(f"| on backgrounds of another class | {100 * swap.other:.0f} % |")
-        lines.append(f"| on backgrounds of the same class (control) | {100 * swap.same:.0f} % |")
+        lines.append(f"| on backgrounds of another kind | {100 * swap.other:.0f} % |")
+        lines.append(f"| on backgrounds of the same kind (control) | {100 * swap.same:.0f} % |")
         found = swap.difference
         low, high = (f"{100 * edge:.0f}".replace("-", "−") for edge in (found.low, found.high))
         estimate = f"{100 * found.estimate:.0f}".replace("-", "−")
         lines.append(f"| **difference** | **{estimate} points** ({100 * found.level:.0f} % interval {low} to {high}) |")
         st.markdown("\n".join(lines))
         st.caption(
-            f"n = {swap.n} pictures that could be put on both kinds; each counts once. The interval is a paired "
-            "bootstrap over pictures."
+            f"Of one kind: of the same {kind}. n = {swap.n} pictures that could be put on both; each counts once. The "
+            "interval is a paired bootstrap over pictures."
         )
     if swap.removed.n:
         st.caption(f"With the object painted over, the answer changes in {plain(share_of(swap.removed))}.")
@@ -62,7 +63,7 @@ def _rates(swap: SwapTest) -> None:
 
 def _sides(swap: SwapTest) -> None:
     if len(swap.sides) > 1:
-        lines = ["| pictures of | n | on another class | on their own |", "| --- | ---: | ---: | ---: |"]
+        lines = ["| pictures of | n | on another kind | on their own |", "| --- | ---: | ---: | ---: |"]
         lines += [
             f"| {plain(one.side)} | {one.n} | {100 * one.other:.0f} % | {100 * one.same:.0f} % |" for one in swap.sides
         ]
@@ -79,14 +80,14 @@ def _examples(report: AuditReport, examples: Sequence[SwapExample]) -> None:
     tiles: list[Tile] = []
     for index, own in by_picture.items():
         row = report.row(index)
-        answer = f"{row.predicted_name}, probability {row.probability:.2f}"
-        tiles.append(
-            Tile(len(tiles), row.predicted_name, f"{row.probability:.2f}"[1:] if row.probability < 0.995 else "1.0", "",
-                 "as it is", f"{row.name} as it is: {answer}.", report.thumbnail(index))
-        )  # fmt: skip
+        said = f"{row.name} as it is: {row.predicted_name} {row.probability:.2f}."
+        first = Tile(
+            len(tiles), row.predicted_name, short(row.probability), "", "as it is", said, report.thumbnail(index)
+        )
+        tiles.append(first)
         for example in sorted(own, key=lambda one: list(ARMS).index(one.arm)):
             tiles.append(_example(row.name, example, len(tiles)))
-    wall(tiles, key="cl_audit_examples", label="Pictures and their swapped versions", size=96)
+    wall(tiles, key="cl_audit_examples", label="Pictures and their swapped versions", size=96, columns=4)
     st.caption("✗: the answer is another than on the picture as it is. ✓: it stayed.")
 
 
@@ -95,7 +96,7 @@ def _example(name: str, one: SwapExample, number: int) -> Tile:
     return Tile(
         id=number,
         title=one.predicted_name,
-        value=f"{one.probability:.2f}".removeprefix("0"),
+        value=short(one.probability),
         mark="✗" if one.flipped else "✓",
         note=_SHORT[one.arm],
         said=f"{name}, {ARMS[one.arm].lower()}: {one.predicted_name} {one.probability:.2f}; the answer {what}.",
@@ -139,8 +140,8 @@ def compare(first: Held, second: Held) -> None:
         ("right, over all", _accuracy),
         ("worst group", _worst),
         ("evidence in the boxes, times their area", _enrichment),
-        ("changes on another class’s background", lambda one: _swap(one, "other")),
-        ("changes on its own class’s background", lambda one: _swap(one, "same")),
+        ("changes on another kind of background", lambda one: _swap(one, "other")),
+        ("changes on its own kind of background", lambda one: _swap(one, "same")),
         ("difference", _difference),
         ("verdict", lambda one: plain(one.verdict.title)),
     ]

@@ -46,11 +46,13 @@ def wall(
     about: str = "",
     empty: str = "",
     size: int = 104,
+    columns: int = 0,
 ) -> None:
     """Show the tiles; `on_pick` gets the ids of all that are chosen, before the page runs again.
 
     many: several may be chosen. placement: where the maps' cells lie. about: what the ids belong to; a choice that was
-    made about something else is dropped. size: of a tile, in pixels, at least.
+    made about something else is dropped. size: of a tile, in pixels, at least. columns: how many
+    stand in a row, where rows belong together; 0 for as many as fit.
     """
     items: list[dict[str, Any]] = []
     blob = b"".join(tile.thumb for tile in tiles)
@@ -101,6 +103,7 @@ def wall(
                 "about": about,
                 "empty": empty,
                 "tile": size,
+                "columns": columns,
             },
             thumbs=np.frombuffer(blob, dtype=np.uint8),
             maps=maps,

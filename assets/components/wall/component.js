@@ -20,6 +20,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   grid.setAttribute("aria-label", meta.label);
   grid.setAttribute("aria-multiselectable", String(meta.many));
   grid.style.setProperty("--wal-tile", `${meta.tile}px`);
+  if (meta.columns) grid.style.setProperty("--wal-columns", `repeat(${meta.columns}, minmax(0, ${1.4 * meta.tile}px))`);
   state.at = Math.min(state.at, Math.max(0, meta.items.length - 1));
 
   // --- drawing
@@ -99,7 +100,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     else tile.style.cursor = "default";
     tile.onpointerenter = () => say(i);
     tile.onpointerleave = () => say(state.at);
-    tile.onfocus = () => say(i);
+    tile.onfocus = () => focusOn(i, false);
     return tile;
   };
 
