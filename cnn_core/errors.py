@@ -56,6 +56,9 @@ def suggest(wanted: str, valid: Iterable[str], *, limit: int = 5) -> str:
     """The end of an error message: the closest valid names, or the first few where none is close.
 
     Returns, for example, "Did you mean 'resnet18', 'resnet34'?" or "Valid names: 'a', 'b', 'c' and 77 more.".
+
+    >>> print(suggest("resnet81", ["resnet18", "vgg16"]))
+    Did you mean 'resnet18'?
     """
     names = list(valid)
     by_folded = {name.casefold(): name for name in reversed(names)}

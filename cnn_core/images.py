@@ -82,6 +82,10 @@ def load_image(
     the first frame is taken. Everything that was changed is said in `Picture.notes`.
 
     Raises InvalidImage when there is no such file, it is no picture, it is damaged, or it is larger than allowed.
+
+    >>> picture = load_image("assets/samples/digit_3.png")
+    >>> picture.rgb.shape, picture.rgb.dtype.name
+    ((28, 28, 3), 'uint8')
     """
     if isinstance(source, Picture):
         return source

@@ -103,6 +103,11 @@ def output_size(size: int, kernel_size: int, *, stride: int = 1, padding: int = 
     0 where the kernel does not fit into the padded input. Source: torch.nn.Conv2d's documentation; Dumoulin and
     Visin, "A guide to convolution arithmetic for deep learning" (2016), relationship 15. Raises InvalidOption for a
     size, kernel_size, stride or dilation below 1, or a padding below 0.
+
+    >>> output_size(32, 5)
+    28
+    >>> output_size(224, 7, stride=2, padding=3)
+    112
     """
     least = {"size": (size, 1), "kernel_size": (kernel_size, 1), "stride": (stride, 1), "padding": (padding, 0)}
     for name, (value, low) in {**least, "dilation": (dilation, 1)}.items():

@@ -111,7 +111,11 @@ DIVERGING_DARK: Final[Table] = _diverging("dark")
 
 
 def contrast(first: str, second: str) -> float:
-    """WCAG 2 contrast ratio of two colours `#RRGGBB`, from 1 to 21."""
+    """WCAG 2 contrast ratio of two colours `#RRGGBB`, from 1 to 21.
+
+    >>> contrast("#000000", "#FFFFFF")
+    21.0
+    """
     luminance = [float(_to_linear(c) @ (0.2126, 0.7152, 0.0722)) for c in (first, second)]
     return (max(luminance) + 0.05) / (min(luminance) + 0.05)
 

@@ -140,6 +140,11 @@ def receptive_field(source: Classifier | Network, operation: str | Operation) ->
     """The receptive field of an operation, given by itself, its name or a module path.
 
     Raises InvalidLayer for an unknown name.
+
+    >>> import cnn_core as cc
+    >>> field = cc.receptive_field(cc.load_model("lenet5"), "conv2")
+    >>> field.size, field.stride
+    ((14, 14), (2, 2))
     """
     network: Network = getattr(source, "network", None) or cast("Network", source)
     last = network[operation if isinstance(operation, str) else operation.name]

@@ -117,6 +117,13 @@ def trace(classifier: Classifier, source: ModelInput | Picture | Source) -> Trac
 
     source: a ModelInput (any height and width that the network takes), or whatever `classifier.preprocess` reads: a
     Picture, a path, bytes. Raises InvalidImage for what is no picture, InvalidOption for a batch of several.
+
+    >>> import cnn_core as cc
+    >>> found = cc.trace(cc.load_model("lenet5"), cc.load_image("assets/samples/digit_3.png"))
+    >>> found.activation("conv1").shape
+    (6, 28, 28)
+    >>> found.top(1)[0].name
+    '3'
     """
     model_input = classifier.preprocess(source)
     x = model_input.tensor

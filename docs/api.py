@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def build(folder: Path) -> list[Path]:
-    """Write a page for cnn_core and for each module that it takes a public name from; the pages, the first one first."""
+    """Write a page for cnn_core and each module that it takes a public name from; returns them, the first one first."""
     import pdoc
 
     import cnn_core

@@ -91,3 +91,40 @@ def test_the_sum_on_the_board_is_right() -> None:
     assert sum(
         int(term.replace("−", "-").replace(" ", "").lstrip("+")) for term in re.findall(r"[−+]? ?\d+", answer[0])
     ) == int(answer[1])
+
+
+def test_the_picture_of_the_architecture_is_of_this_code() -> None:
+    from docs import architecture
+
+    assert architecture.PICTURE.read_text() == architecture.draw(), "run `python -m docs.architecture`"
+
+
+def test_every_package_is_in_the_picture() -> None:
+    from docs import architecture
+
+    packages = {f"cnn_core/{file.parent.name}" for file in (ROOT / "cnn_core").glob("*/__init__.py")}
+    assert packages <= {box for box, *_ in architecture.BOXES}
+
+
+def test_the_picture_reads_imports_as_python_does(tmp_path: Path) -> None:
+    from docs import architecture
+
+    file = tmp_path / "one.py"
+    file.write_text(
+        "from typing import TYPE_CHECKING\nfrom . import two\nfrom ..errors import quote\nimport cnn_core as cc\n"
+        "if TYPE_CHECKING:\n    from .three import T\ndef f():\n    from .four.five import g\n"
+    )
+    known = {"cnn_core", "cnn_core.errors", "cnn_core.a.two", "cnn_core.a.three", "cnn_core.a.four.five"}
+    found = set(architecture.imports("cnn_core.a.one", file, known))
+    assert found == {"cnn_core", "cnn_core.errors", "cnn_core.a.two", "cnn_core.a.four.five"}
+
+
+@pytest.mark.long
+def test_the_reference_is_built_from_the_docstrings(tmp_path: Path) -> None:
+    import cnn_core as cc
+    from docs import api
+
+    pages = api.build(tmp_path)
+    assert len(pages) > 20
+    told = (tmp_path / "cnn_core.html").read_text(encoding="utf-8")
+    assert not [name for name in cc.__all__ if f'id="{name}"' not in told]

@@ -24,6 +24,9 @@ def list_models() -> tuple[ModelCard, ...]:
     """Every model, the default one first, then the others that come with ConvLens, then by year, family and size.
 
     Cheap: nothing is built or loaded; it is looked up anew which weights are on this machine.
+
+    >>> [card.key for card in list_models()][:3]
+    ['mobilenet_v2', 'squeezenet1_1', 'lenet5']
     """
     cards = {key: card_of(key) for key in model_keys()}
     rest = sorted(

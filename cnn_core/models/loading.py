@@ -33,6 +33,12 @@ def load_model(key: str, *, weights: str = "default", device: str | torch.device
     weights: "default" for the trained ones, "random" for fresh ones drawn from `seed` (nothing global is drawn from).
     device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:1".
     Raises UnknownModel, InvalidOption, or WeightsUnavailable where the trained weights are not on this machine.
+
+    >>> model = load_model("lenet5")
+    >>> model.network.n_parameters
+    61706
+    >>> model.class_names[3]
+    '3'
     """
     card = card_of(key)
     if weights == "default":

@@ -43,6 +43,12 @@ def explain_unit(
     operation: an operation, its name, or a module path. index: one integer for each axis of the activation:
     (channel, row, column), or (k,).
     Raises InvalidLayer for an unknown operation, InvalidUnit for an index that points at no value.
+
+    >>> import cnn_core as cc
+    >>> model = cc.load_model("lenet5")
+    >>> found = cc.trace(model, cc.load_image("assets/samples/digit_3.png"))
+    >>> cc.explain_unit(model, found, "conv1", (0, 10, 10)).matches
+    True
     """
     return explain_units(classifier, trace, operation, (index,))[0]
 

@@ -58,6 +58,12 @@ def explain(
     options: the method's own; its card lists them with their limits.
 
     Raises UnknownMethod, UnknownClass, InvalidLayer or InvalidOption, each saying what would be right, and Stopped.
+
+    >>> import cnn_core as cc
+    >>> model = cc.load_model("lenet5")
+    >>> found = cc.explain(model, cc.load_image("assets/samples/digit_3.png"), method="gradcam")
+    >>> found.layer, found.values.shape, found.target.label
+    ('pool2', (5, 5), '3')
     """
     asked = Request(method, layer, score, rectify, fusion, batch_size, options)
     return explain_rows(

@@ -29,6 +29,7 @@ function layerCard(self, layer, index, most) {
   card.append(make("div", "small quiet bld-detail", detail));
   // The words that are seen stand in the name as they are, for those who steer by speaking them.
   const seen = [...card.children].map((part) => part.textContent.trim()).filter(Boolean).join(" ");
+  for (const part of [...card.children]) part.after(" ");
   const cost = make("div", "bld-bars");
   if (known) {
     for (const [name, value, limit] of [["ker", layer.parameters, most.parameters], ["out", layer.macs, most.macs]]) {
