@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 import torch
@@ -25,6 +26,7 @@ from .state_dicts import misfits, unwrap
 # Whose preprocessing a built network has when nothing is said.
 _GREYS: Final = "digits"
 _COLOURS: Final = "cow_camel"
+_MOST_HEADS: Final = 200
 _UNTRAINED: Final = (".running_mean", ".running_var", ".num_batches_tracked")
 
 
@@ -83,8 +85,18 @@ def recognise(state: Mapping[str, Tensor], told: str | None = None) -> tuple[str
     """
     if told is not None and _fits(told, state):
         return (told,)
-    candidates = [*_by_parameters(state), *(key for key in architecture_keys() if not _is_torchvision(key))]
-    return tuple(key for key in dict.fromkeys(candidates) if _fits(key, state))
+    found = tuple(key for key in dict.fromkeys(_by_parameters(state)) if _fits(key, state))
+    if found:
+        return found  # no small network has the names of one of torchvision's
+    ends = {".".join(name.split(".")[-depth:]) for name in state for depth in (1, 2, 3, 4, 5)}
+    small = (key for key in architecture_keys() if not _is_torchvision(key) and _names_of(key) <= ends)
+    return tuple(key for key in small if _fits(key, state))
+
+
+@cache
+def _names_of(key: str) -> frozenset[str]:
+    """The parameters' names of an architecture."""
+    return frozenset(name for name, _ in architecture_of(key, {}).build(None).named_parameters())
 
 
 def _is_torchvision(key: str) -> bool:
@@ -103,25 +115,36 @@ def _fits(key: str, state: Mapping[str, Tensor]) -> bool:
 def _by_parameters(state: Mapping[str, Tensor]) -> Iterator[str]:
     cards = [card for card in list_models() if _is_torchvision(card.key)]
     for group in _groups(state):
-        if len(group) < 2 or group[-1].dim() != 1 or group[-2].dim() not in (2, 4):
-            continue
-        # Every head of torchvision is a last weight and bias, so the rest of the network has a number of its own.
-        classes, inputs = group[-2].shape[:2]
-        body = sum(tensor.numel() for tensor in group) - classes * (inputs + 1)
-        for card in cards:
-            if card.n_parameters - card.n_classes * (inputs + 1) == body:
-                yield card.key
+        total = sum(tensor.numel() for tensor in group.values())
+        # Every head of torchvision is a linear layer, or a convolution of 1 x 1, with a bias; without it the rest of a
+        # network has a number of parameters of its own.
+        for classes, inputs in sorted(_possible_heads(group))[:_MOST_HEADS]:
+            body = total - classes * (inputs + 1)
+            for card in cards:
+                if card.n_parameters - card.n_classes * (inputs + 1) == body:
+                    yield card.key
 
 
-def _groups(state: Mapping[str, Tensor]) -> Iterator[list[Tensor]]:
+def _possible_heads(group: Mapping[str, Tensor]) -> set[tuple[int, int]]:
+    """(outputs, inputs) of all layers that could be a head; the order of tensors in a file says nothing."""
+    found = set()
+    for name, weight in group.items():
+        bias = group.get(f"{name.removesuffix('.weight')}.bias")
+        is_weight = name.endswith(".weight") and weight.dim() in (2, 4) and tuple(weight.shape[2:]) in ((), (1, 1))
+        if is_weight and bias is not None and bias.shape == weight.shape[:1]:
+            found.add((weight.shape[0], weight.shape[1]))
+    return found
+
+
+def _groups(state: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
     """The learned tensors: all of them, and those under the first one and two names of a path."""
-    groups: dict[str, list[Tensor]] = {}
+    groups: dict[str, dict[str, Tensor]] = {}
     for name, tensor in state.items():
         if name.endswith(_UNTRAINED) or name.startswith(TRAINING_ONLY_PREFIXES):
             continue
         parts = name.split(".", 2)
         for prefix in {"", parts[0], ".".join(parts[:2])}:
-            groups.setdefault(prefix, []).append(tensor)
+            groups.setdefault(prefix, {})[name] = tensor
     yield from groups.values()
 
 
