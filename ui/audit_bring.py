@@ -23,6 +23,7 @@ from ui.widgets import FORMATS
 _ZIP: Final = "audit_zip"
 _GENERATION: Final = "cl_audit_generation"
 _REFUSED: Final = "cl_audit_refused"
+_OVER: Final = "cl_audit_zip_over"
 _EXAMPLE: Final = 40
 # Pictures that no example network learned from or was measured on.
 _EXAMPLE_SEED: Final = 6_060
@@ -117,7 +118,8 @@ def _take_pictures(room: Room, key: str) -> None:
     if not files:
         return
     st.session_state.pop(_REFUSED, None)
-    jobs.mine().forget(_ZIP)  # what was wrong with a zip before is over
+    if job := jobs.mine().job(_ZIP):
+        st.session_state[_OVER] = job.key  # what was wrong with the zip before is said no more
     try:
         room.took(room.folder.add_pictures((file.name, file.getvalue()) for file in files))
     except cc.ConvLensError as error:
@@ -151,6 +153,8 @@ def _outcome() -> None:
         return
     if job.is_active:
         jobs.watch(_ZIP, "Pictures unpacked", key="cl_audit_zip_cancel")
+    elif job.key == st.session_state.get(_OVER):
+        return
     elif job.state == "failed":
         st.error(f"{plain(job.message)} What was there before stays.", icon=":material/broken_image:")
     elif job.state == "stopped":
