@@ -177,6 +177,12 @@ def test_a_dead_replicas_visitors_are_told_and_the_others_go_on(
     proxy.stop("b")
     say(f"a replica with a visitor stops in {time.monotonic() - begun:.1f} s when told to")
 
+    # The page that stands open says so in words for a visitor, none of Streamlit's for its developer.
+    lost = loses.get_by_role("dialog", name="Connection error")
+    expect(lost).to_be_visible()
+    told = lost.evaluate("dialog => getComputedStyle(dialog.lastElementChild, '::before').content")
+    assert "connects again by itself" in told and "streamlit run" not in lost.inner_text()
+
     loses.reload()
     expect(loses.get_by_role("heading", name="This copy of ConvLens does not answer")).to_be_visible()
     assert "nginx" not in loses.inner_text("body")
