@@ -62,6 +62,14 @@ def test_layers_are_put_together_by_keyboard_and_pointer(new_page: NewPage) -> N
     says(page, "conv12k3-bn-relu-max2-res16-res32s2-gap-linear")
     page.locator('[data-add="drop"]').click()
     says(page, "conv12k3-drop25-bn-relu-max2-res16-res32s2-gap-linear")
+    # A card is carried to another's place.
+    held, place = (page.locator(f'.bld-card[data-index="{i}"]').bounding_box() for i in (1, 3))
+    assert held is not None and place is not None
+    page.mouse.move(held["x"] + held["width"] / 2, held["y"] + 12)
+    page.mouse.down()
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + 12, steps=6)
+    page.mouse.up()
+    says(page, "conv12k3-bn-relu-drop25-max2-res16-res32s2-gap-linear")
     assert_no_complaints(page)
 
 

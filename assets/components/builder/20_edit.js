@@ -76,6 +76,7 @@ function draggable(self, card, index) {
   card.onpointerdown = (event) => {
     if (event.button !== 0 || event.pointerType === "touch") return;
     const begin = [event.clientX, event.clientY];
+    const place = card.getBoundingClientRect(); // where it comes from, however far it is carried
     let target = null;
     const cards = () => [...self.root.querySelectorAll(".bld-card[data-index]")];
     const move = (e) => {
@@ -84,7 +85,7 @@ function draggable(self, card, index) {
       target = index;
       let best = Infinity;
       for (const other of cards()) {
-        const box = other.getBoundingClientRect();
+        const box = other === card ? place : other.getBoundingClientRect();
         const far = Math.hypot(e.clientX - (box.left + box.width / 2), 1.6 * (e.clientY - (box.top + box.height / 2)));
         if (far < best) [best, target] = [far, Number(other.dataset.index)];
       }
