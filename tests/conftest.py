@@ -12,6 +12,8 @@ import pytest
 # One thread, here and in the servers that tests start: sums in another order differ in their last bits, and tests run
 # two at a time anyway. Set before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Two test runs fill the machine: a training process that gives way to them would hardly begin.
+os.environ.setdefault("CONVLENS_TRAINING_NICENESS", "0")
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:

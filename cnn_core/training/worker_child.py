@@ -19,7 +19,8 @@ import traceback
 from pathlib import Path
 from typing import IO, Any, Final
 
-_NICENESS: Final = 15
+# 0 to 19, as `nice` counts: at 10, what trains takes a tenth of a core that everybody else wants, too.
+_NICENESS: Final = int(os.environ.get("CONVLENS_TRAINING_NICENESS", "10"))
 _BUNDLE: Final = 0.1  # seconds: steps that take less are told together
 _IDLE: Final = 600.0  # seconds without a task after which the process gives its memory back
 

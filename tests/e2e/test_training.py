@@ -116,7 +116,8 @@ def test_two_train_at_once_and_a_third_browses(chrome: Browser, tmp_path: Path, 
     as often as in one.
     """
     context = chrome.new_context(viewport={"width": 1440, "height": 900})
-    with server.running(tmp_path / "server.log", {"CONVLENS_TRAINING_PLACES": "2"}) as url:
+    settings = {"CONVLENS_TRAINING_PLACES": "2", "CONVLENS_TRAINING_NICENESS": "10"}
+    with server.running(tmp_path / "server.log", settings) as url:
         third = context.new_page()
         third.goto(f"{url}/features")
         settled(third)
