@@ -31,27 +31,6 @@ def _class(text: str) -> str:
     return text.strip()
 
 
-def _trail(text: str) -> str:
-    """A trail as `cc.Trail.to_text` writes it; whether it fits the network, the page finds out."""
-    if not re.fullmatch(r"(most|for)~[A-Za-z0-9._:~-]{1,1000}", text):
-        raise ValueError(text)
-    return text
-
-
-def _methods(text: str) -> str:
-    """Keys of saliency methods with commas between; whether they exist, the page finds out."""
-    if not re.fullmatch(r"[a-z0-9_]{1,40}(,[a-z0-9_]{1,40}){0,23}", text):
-        raise ValueError(text)
-    return text
-
-
-def _fusion(text: str) -> str:
-    """Layers whose maps are joined with the chosen one's, and how: "mean~features.6,features.13"."""
-    if not re.fullmatch(r"(mean|max|product)~[A-Za-z0-9._:-]{1,120}(,[A-Za-z0-9._:-]{1,120}){0,7}", text):
-        raise ValueError(text)
-    return text
-
-
 def _between(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         value = int(text)
@@ -71,40 +50,16 @@ def _one_of(*names: str) -> Callable[[str], str]:
     return parse
 
 
-def _arms(text: str) -> str:
-    """Keys of an experiment's arms with commas between; whether they exist, the page finds out."""
-    if not re.fullmatch(r"[a-z0-9_.]{1,40}(,[a-z0-9_.]{1,40}){0,23}", text):
-        raise ValueError(text)
-    return text
+def _list_of(one: str, most: int, before: str = "") -> Callable[[str], str]:
+    """One to `most` words of a pattern with commas between; whether they mean something, the page finds out."""
+    pattern = re.compile(rf"{before}{one}(,{one}){{0,{most - 1}}}")
 
+    def parse(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(text)
+        return text
 
-def _recipe(text: str) -> str:
-    """Settings of a training run that differ from the declared ones: "learning_rate~0.1,steps~200"."""
-    if not re.fullmatch(r"[a-z_]{1,20}~[a-z0-9_.+-]{1,20}(,[a-z_]{1,20}~[a-z0-9_.+-]{1,20}){0,11}", text):
-        raise ValueError(text)
-    return text
-
-
-def _moved(text: str) -> str:
-    """Where a digit was put by hand: pixels down and right, and whether its pixels are shuffled: "4~-2~shuffled"."""
-    if not re.fullmatch(r"(-?[1-8]|0)~(-?[1-8]|0)~(plain|shuffled)", text):
-        raise ValueError(text)
-    return text
-
-
-def _options(text: str) -> str:
-    """Options of saliency methods that differ from the declared ones: "occlusion.size~32,rise.seed~3"."""
-    one = r"[a-z0-9_]{1,40}\.[a-z_]{1,20}~[a-z0-9_.+-]{1,20}"
-    if not re.fullmatch(rf"{one}(,{one}){{0,23}}", text):
-        raise ValueError(text)
-    return text
-
-
-def _layers(text: str) -> str:
-    """Layers of a built network, "conv8k3-relu-linear"; "-" for none. Whether they fit, the page finds out."""
-    if not re.fullmatch(r"[a-z0-9-]{1,500}", text):
-        raise ValueError(text)
-    return text
+    return parse
 
 
 def _line(text: str) -> str:
@@ -134,13 +89,15 @@ PARAMETERS: dict[str, Parameter] = {
     "target": Parameter(_class),
     "rival": Parameter(_index),
     "method": Parameter(_key, "gradcam"),
-    "methods": Parameter(_methods),
+    "methods": Parameter(_list_of("[a-z0-9_]{1,40}", 24)),
     "score": Parameter(_one_of("logit", "probability", "centred"), "logit"),
     "placement": Parameter(_one_of("aligned", "naive"), "aligned"),
-    "fuse": Parameter(_fusion),
-    "options": Parameter(_options),
+    # fuse: layers joined with the chosen one, and how: "mean~features.6,features.13"
+    "fuse": Parameter(_list_of("[A-Za-z0-9._:-]{1,120}", 8, "(mean|max|product)~")),
+    # options: of saliency methods: "occlusion.size~32,rise.seed~3"
+    "options": Parameter(_list_of(r"[a-z0-9_]{1,40}\.[a-z_]{1,20}~[a-z0-9_.+-]{1,20}", 24)),
     "mode": Parameter(_key),
-    "trail": Parameter(_trail),
+    "trail": Parameter(_list_of(r"(most|for)~[A-Za-z0-9._:~-]{1,1000}", 1)),  # as `cc.Trail.to_text` writes it
     "kernel": Parameter(_key),
     "stride": Parameter(_between(1, 8), 1),
     "padding": Parameter(_between(0, 8), 0),
@@ -152,14 +109,17 @@ PARAMETERS: dict[str, Parameter] = {
     "tool": Parameter(_one_of("channels", "kernel", "picture", "preprocessing"), "channels"),
     "watch": Parameter(_key),
     "section": Parameter(_key),
-    "arms": Parameter(_arms),
+    "arms": Parameter(_list_of("[a-z0-9_.]{1,40}", 24)),
     "seeds": Parameter(_between(1, 5), 1),
-    "recipe": Parameter(_recipe),
+    # recipe: where a run differs from the declared one: "learning_rate~0.1,steps~200"
+    "recipe": Parameter(_list_of(r"[a-z_]{1,20}~[a-z0-9_.+-]{1,20}", 12)),
     "digit": Parameter(_between(0, 1_999), 8),
-    "moved": Parameter(_moved, "0~0~plain"),
+    # moved: a digit moved by hand, down and right: "4~-2~shuffled"
+    "moved": Parameter(_list_of("(-?[1-8]|0)~(-?[1-8]|0)~(plain|shuffled)", 1), "0~0~plain"),
     "entry": Parameter(_key, "2012-alexnet"),
     "table": Parameter(_one_of("fashion", "digits"), "fashion"),
-    "layers": Parameter(_layers),
+    # layers: of a built network: "conv8k3-relu-linear"; "-" for none
+    "layers": Parameter(_list_of("[a-z0-9-]{1,500}", 1)),
     "data": Parameter(_one_of("digits", "fashion", "cow_camel", "own"), "digits"),
     "correlation": Parameter(_between(50, 100), 95),
     "landmark": Parameter(_one_of("lenet", "alexnet", "vgg", "googlenet", "resnet"), "lenet"),
