@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 import cnn_core as cc
-from cnn_core.bias.annotations import FORMATS, read, write_annotations
+from cnn_core.bias.annotations import FORMATS, MAX_BYTES, read, write_annotations
 from cnn_core.bias.regions import Region
 from cnn_core.bias.result import AuditReport
 from cnn_core.bias.verdict import LEAST_PICTURES
@@ -137,6 +137,7 @@ def _files(room: Room, report: AuditReport) -> None:
             "COCO JSON, Pascal VOC XML, CSV, PNG masks, or a zip of them",
             type=["json", "xml", "csv", "png", "zip"],
             accept_multiple_files=True,
+            max_upload_size=MAX_BYTES // 2**20,
             key=key,
             on_change=_take,
             args=(room, report, key),

@@ -14,6 +14,7 @@ from cnn_core.bias.annotations import write_annotations
 from cnn_core.bias.herds import ground_names, herd_boxes, herd_names
 from cnn_core.bias.regions import Box, Region
 from cnn_core.bias.uploads import LIMITS, Added
+from cnn_core.images import MAX_BYTES
 from cnn_core.training.cow_camel import draw_herd
 from ui import audit_run, jobs, session
 from ui.audit_room import Room
@@ -82,6 +83,7 @@ def _ways(room: Room) -> None:
             f"Pictures ({limits})",
             type=FORMATS,
             accept_multiple_files=True,
+            max_upload_size=MAX_BYTES // 2**20,
             key=key,
             on_change=_take_pictures,
             args=(room, key),
@@ -92,6 +94,7 @@ def _ways(room: Room) -> None:
             f"A folder; its subfolders are labels ({limits})",
             type=FORMATS,
             accept_multiple_files="directory",
+            max_upload_size=MAX_BYTES // 2**20,
             key=key,
             on_change=_take_pictures,
             args=(room, key),

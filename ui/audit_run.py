@@ -12,7 +12,7 @@ import cnn_core as cc
 from cnn_core.bias import mystery
 from cnn_core.bias.result import AuditProgress
 from cnn_core.saliency.progress import Stopped
-from ui import audit_room, cached, engine, jobs, session, training
+from ui import cached, engine, jobs, own_models, session, training
 from ui.audit_room import Held, Role, Room
 from ui.text import plain
 
@@ -45,6 +45,8 @@ def networks() -> dict[str, Network]:
     for name, run in training.runs().items():
         reference = training.reference(name)
         found[reference] = Network(reference, f"Your run: {training.title(run)}, seed {run.seed}", _run_opener(run))
+    for reference, own in own_models.shelf().all().items():
+        found[reference] = Network(reference, f"Your network: {own_models.title(own)}", _own_opener(own))
     for card in cc.list_models():
         if card.weights_available:
             found[card.key] = Network(card.key, card.title, _card_opener(card.key))
@@ -57,6 +59,10 @@ def _opener(key: str) -> Callable[[], cc.Classifier]:
 
 def _run_opener(run: cc.TrainingRun) -> Callable[[], cc.Classifier]:
     return lambda: training.open_run(run)
+
+
+def _own_opener(own: own_models.Own) -> Callable[[], cc.Classifier]:
+    return lambda: own_models.open_own(own)
 
 
 def _card_opener(key: str) -> Callable[[], cc.Classifier]:
@@ -151,6 +157,3 @@ def duration(seconds: float) -> str:
     """Seconds in words: "8 s", "3 min"."""
     return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
-
-def current(role: Role) -> Held | None:
-    return audit_room.mine().held(role)
