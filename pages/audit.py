@@ -29,7 +29,7 @@ lesson.why(
 )
 lesson.try_this(
     [
-        "Take the drawn herd with the first example network: accuracy is high. What does the worst group say?",
+        "Take the drawn herd with the first example network: most answers are right. What does the worst group say?",
         "Run the swaps with four boxed pictures, then with all of them: when does it dare a verdict?",
         "Compare with the second example network in step 5: did the repair work?",
         "Train a network of your own in Build your own on cows and camels at 100 %, and audit it here.",

@@ -30,7 +30,8 @@ def boxes(room: Room, report: AuditReport) -> None:
         f"{LEAST_PICTURES}."
     )
     names = [row.name for row in report.rows]
-    _beside(room, report)
+    with st.container():  # always there, so that a sentence that comes or goes folds up nothing below
+        _beside(room, report)
     _one(room, report, names)
     _files(room, report)
 

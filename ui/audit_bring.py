@@ -26,9 +26,9 @@ _GENERATION: Final = "cl_audit_generation"
 _REFUSED: Final = "cl_audit_refused"
 _OVER: Final = "cl_audit_zip_over"
 _EXAMPLE: Final = 40
-# Pictures that no example network learned from or was measured on.
-_EXAMPLE_SEED: Final = 6_060
-_EXAMPLE_CORRELATION: Final = 0.8
+# Pictures that no example network learned from or was measured on; this seed gives every group at least five.
+_EXAMPLE_SEED: Final = 6_064
+_EXAMPLE_CORRELATION: Final = 0.75
 
 
 def bring(room: Room) -> None:
