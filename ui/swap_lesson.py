@@ -58,5 +58,8 @@ def _usable(bench: Bench, region: Region | None) -> str | None:
     if not share.max() > 0:
         return "What you marked lies where the picture was cropped away: mark something nearer to its middle."
     if share.min() >= 1:
-        return "What you marked is the whole of what the network sees: leave some ground round the object."
+        return (
+            "What you marked is the whole of what the network sees. Cut the object out of its box, or leave some "
+            "ground round it."
+        )
     return None

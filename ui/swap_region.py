@@ -10,7 +10,7 @@ import cnn_core as cc
 from cnn_core.bias.cutting import cut_out
 from cnn_core.bias.regions import Box, Region
 from cnn_core.bias.sample_boxes import sample_box
-from ui import session
+from ui import cached, session
 from ui.instruments.regions import MOST_BOXES, regions
 from ui.text import plain
 from ui.widgets import Bench
@@ -18,6 +18,7 @@ from ui.widgets import Bench
 _MARKED: Final = "cl_swap_regions"  # {digest: (region or None, boxes that it was cut out of)}
 _TOLD: Final = "cl_swap_boxes_told"  # what the address said when it was last read or written here
 _KEPT: Final = 12  # pictures whose marks a session keeps
+_TOO_MUCH: Final = 0.85
 _REFUSED: Final = "cl_swap_cut_refused"
 
 Marked = tuple[Region | None, tuple[Box, ...]]
@@ -25,9 +26,8 @@ Marked = tuple[Region | None, tuple[Box, ...]]
 
 def marked_region(bench: Bench) -> Region | None:
     """The region of the picture on the bench, or None where nothing is marked."""
-    picture = bench.picture
-    _adopt_address(picture)
-    return _store().setdefault(picture.digest, (_ready(picture), ()))[0]
+    _adopt_address(bench)
+    return _store().setdefault(bench.picture.digest, _opening(bench))[0]
 
 
 def instrument(bench: Bench, region: Region | None) -> None:
@@ -37,7 +37,7 @@ def instrument(bench: Bench, region: Region | None) -> None:
         picture,
         region,
         key="cl_swap_regions_stage",
-        on_change=lambda found: _keep(picture, found),
+        on_change=lambda found: _keep(bench, found),
         label=f"{picture.name or 'The picture'}, to mark the object on",
     )
     rough = _store()[picture.digest][1]
@@ -47,7 +47,7 @@ def instrument(bench: Bench, region: Region | None) -> None:
             key="cl_swap_cut",
             icon=":material/content_cut:",
             on_click=_cut,
-            args=(picture,),
+            args=(bench,),
             disabled=region is None or not region.boxes,
             help="GrabCut: what differs from the surroundings of the box is the object. The box must hold all of it.",
         )
@@ -57,7 +57,7 @@ def instrument(bench: Bench, region: Region | None) -> None:
                 key="cl_swap_uncut",
                 icon=":material/undo:",
                 on_click=_keep,
-                args=(picture, Region(rough)),
+                args=(bench, Region(rough)),
                 type="tertiary",
             )
     if refused := st.session_state.pop(_REFUSED, None):
@@ -100,27 +100,32 @@ def _store() -> dict[str, Marked]:
     return held
 
 
-def _ready(picture: cc.Picture) -> Region | None:
+def _opening(bench: Bench) -> Marked:
     """A sample opens with its animal marked; any other picture with nothing."""
-    box = sample_box(session.get("picture"), picture.height, picture.width)
-    return None if box is None else Region((box,))
+    box = sample_box(session.get("picture"), bench.picture.height, bench.picture.width)
+    if box is None:
+        return None, ()
+    region = Region((box,))
+    # Where the box is nearly all that the network sees, there is no ground to change: the animal's own pixels then.
+    if float(region.in_input(bench.model_input).mean()) > _TOO_MUCH:
+        return _cut_of(bench.picture, region.boxes), region.boxes
+    return region, ()
 
 
-def _keep(picture: cc.Picture, region: Region | None, rough: tuple[Box, ...] = ()) -> None:
-    held = _store()
+def _keep(bench: Bench, region: Region | None, rough: tuple[Box, ...] = ()) -> None:
+    picture, held = bench.picture, _store()
     held.pop(picture.digest, None)
     held[picture.digest] = (region, rough)
     while len(held) > _KEPT:
         held.pop(next(iter(held)))
     text = boxes_text(picture, region)
-    ready = boxes_text(picture, _ready(picture))
-    session.set("boxes", None if text == ready else text)
+    session.set("boxes", None if text == boxes_text(picture, _opening(bench)[0]) else text)
     st.session_state[_TOLD] = session.get("boxes")
 
 
-def _adopt_address(picture: cc.Picture) -> None:
+def _adopt_address(bench: Bench) -> None:
     """Take over boxes of a link that was opened; those of a picture that was left are forgotten."""
-    text = session.get("boxes")
+    picture, text = bench.picture, session.get("boxes")
     if text is not None and text != st.session_state.get(_TOLD):
         try:
             _store()[picture.digest] = (read_boxes(picture, text), ())
@@ -131,18 +136,28 @@ def _adopt_address(picture: cc.Picture) -> None:
     elif text is None and picture.digest in _store():
         region = _store()[picture.digest][0]
         told = boxes_text(picture, region)
-        if told != boxes_text(picture, _ready(picture)):
+        if told != boxes_text(picture, _opening(bench)[0]):
             session.set("boxes", told)
     st.session_state[_TOLD] = session.get("boxes")
 
 
-def _cut(picture: cc.Picture) -> None:
+def _cut_of(picture: cc.Picture, boxes: tuple[Box, ...]) -> Region:
+    return cached.memo(
+        "cut_out",
+        (picture.digest, boxes),
+        lambda: cut_out(picture.rgb, boxes),
+        lambda made: 0 if made.mask is None else made.mask.nbytes,
+    )
+
+
+def _cut(bench: Bench) -> None:
+    picture = bench.picture
     region = _store()[picture.digest][0]
     if region is None or not region.boxes:
         return
     try:
-        found = cut_out(picture.rgb, region.boxes)
+        found = _cut_of(picture, region.boxes)
     except cc.InvalidOption as error:
         st.session_state[_REFUSED] = str(error)
         return
-    _keep(picture, found, region.boxes)
+    _keep(bench, found, region.boxes)
