@@ -97,6 +97,7 @@ def model_picker() -> None:
     cards = _cards()
     if reference := own_models_dialog.arrived():
         _choose_own(reference)
+        st.rerun()  # the picture, which is drawn before this, may be another now
     chosen = session.get("model")
     if chosen.startswith(own_models.PREFIX) and own_models.shelf().get(chosen) is None:
         _choose(session.PARAMETERS["model"].default)
