@@ -90,7 +90,7 @@ def _own_uploads() -> None:
         on_change=_take,
         help="They stay in your session.",
     )
-    for sentence in st.session_state.pop(_REFUSED, []):
+    for sentence in st.session_state.get(_REFUSED, []):  # until the next files come
         st.error(sentence, icon=":material/broken_image:")
     for digest, entry in list(_own().items()):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):

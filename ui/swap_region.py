@@ -33,14 +33,14 @@ def marked_region(bench: Bench) -> Region | None:
 def instrument(bench: Bench, region: Region | None) -> None:
     """The picture to mark, and the button that cuts the object out of its boxes."""
     picture = bench.picture
+    rough = _store()[picture.digest][1]
     regions(
         picture,
         region,
         key="cl_swap_regions_stage",
-        on_change=lambda found: _keep(bench, found),
+        on_change=lambda found: _keep(bench, found, rough if found and found.mask is not None else ()),
         label=f"{picture.name or 'The picture'}, to mark the object on",
     )
-    rough = _store()[picture.digest][1]
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button(
             "Cut the object out of its box",

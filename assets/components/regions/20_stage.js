@@ -196,7 +196,7 @@ function pointerParts(self) {
     }
     if (drag.kind === "paint") {
       dab(self, drag.last, at);
-      drag.last = stage.pen = at;
+      drag.last = stage.pen = stage.hover = at;
     } else {
       const [h, w] = stageSize(self);
       const far = Math.max((Math.abs(at[0] - drag.from[0]) * h) / meta.size[0], (Math.abs(at[1] - drag.from[1]) * w) / meta.size[1]);
