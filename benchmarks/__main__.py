@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, str] = {
     "inference": "trace and Grad-CAM against a plain forward pass and other packages",
     "saliency": "saliency maps beside grad-cam, torchcam and captum on five networks: time, memory, a folder",
     "audit": "10,000 pictures through the command line: memory, throughput, going on after a kill",
+    "load": "thirty visitors for five minutes: waits, errors, wrong numbers, memory",
     "browser": "from picking another layer to its maps painted, in Chromium",
 }
 

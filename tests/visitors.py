@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+import requests
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Common_pb2 import FileUploaderState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -60,6 +62,10 @@ class Visitor:
         self._begun, self._fragments, self._waits_for = 0, (), None
         self._changed = threading.Condition()
         self._closed = False
+        self._url, self._session = url, ""
+        self._http = requests.Session()
+        self._token = ""
+        self._place: Any = None
         self._socket = connect(
             url.replace("http", "ws", 1) + "/_stcore/stream",
             subprotocols=["streamlit"],  # type: ignore[list-item]
@@ -82,6 +88,7 @@ class Visitor:
             self._closed = True
             self._changed.notify_all()
         self._socket.close()
+        self._http.close()
 
     # --- what a visitor does; each returns the seconds until the page had answered
 
@@ -105,6 +112,37 @@ class Visitor:
     def tell(self, key: str, value: Any, *, as_type: str = "json_value") -> float:
         """Give the widget with this key in the app's code a value, a component of ours above all."""
         return self._ask(self.widget(key), as_type, value)
+
+    def upload(self, label: str, name: str, content: bytes) -> float:
+        """Give a file to the uploader with that label; the seconds until the page had read it."""
+        begun = time.perf_counter()
+        widget = self.find("file_uploader", label).id
+        request = BackMsg()
+        request.file_urls_request.request_id = "upload"
+        request.file_urls_request.session_id = self._session
+        request.file_urls_request.file_names.append(name)
+        with self._changed:
+            self._place = None
+            self._socket.send(request.SerializeToString())
+        self.until(lambda visitor: visitor._place is not None, "a place for the upload")
+        place = self._place
+        if not self._token:
+            # The token against forged requests comes with the server's first answer.
+            self._http.get(f"{self._url}/_stcore/health", timeout=self.timeout)
+            self._token = self._http.cookies["_streamlit_xsrf"] or ""
+        answer = self._http.put(
+            self._url + place.upload_url,
+            files={"file": (name, content)},
+            headers={"X-Xsrftoken": self._token},
+            timeout=self.timeout,
+        )
+        answer.raise_for_status()
+        state = FileUploaderState()
+        info = state.uploaded_file_info.add()
+        info.name, info.size, info.file_id = name, len(content), place.file_id
+        info.file_urls.CopyFrom(place)
+        self._ask(widget, "file_uploader_state_value", state)
+        return time.perf_counter() - begun
 
     # --- what a visitor sees
 
@@ -187,7 +225,10 @@ class Visitor:
         for identity, (as_type, value) in {**self._values, **once}.items():
             state = asked.widget_states.widgets.add()
             state.id = identity
-            setattr(state, as_type, value)
+            if isinstance(value, FileUploaderState):
+                getattr(state, as_type).CopyFrom(value)
+            else:
+                setattr(state, as_type, value)
         self._socket.send(message.SerializeToString())
 
     def _redraw(self) -> None:
@@ -233,6 +274,7 @@ class Visitor:
         if kind == "new_session":
             self._page_hash = message.new_session.page_script_hash
             self._fragments = tuple(message.metadata.run.fragment_ids)
+            self._session = message.new_session.initialize.session_id or self._session
             self._begun += 1
         elif kind == "delta":
             self._draw(message)
@@ -243,6 +285,8 @@ class Visitor:
             self._page_hash = message.navigation.page_script_hash
         elif kind == "page_info_changed":
             self._query = message.page_info_changed.query_string
+        elif kind == "file_urls_response":
+            self._place = message.file_urls_response.file_urls[0]
         elif kind == "script_finished":
             self._finish(message.script_finished)
 
