@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from torchvision import transforms
+
 import cnn_core as cc
 
 from .folder import Bare
@@ -67,9 +69,10 @@ def write_pictures(folder: Path, n: int) -> None:
 
 def command_of(folder: Path, network: str, name: str) -> list[str]:
     """The arguments of the command; its report lies in folder/<name>.json afterwards, its store beside it."""
+    labels = ["--label", "camel=Arabian camel"] if network == NETWORK else []
     return [
-        "audit", str(folder / "pictures"), "--model", network, "--boxes", str(folder / "boxes.json"), "--label",
-        "camel=Arabian camel", "-o", str(folder / f"{name}.json"), "-o", str(folder / f"{name}.html"),
+        "audit", str(folder / "pictures"), "--model", network, "--boxes", str(folder / "boxes.json"), *labels,
+        "-o", str(folder / f"{name}.json"), "-o", str(folder / f"{name}.html"),
     ]  # fmt: skip
 
 
@@ -112,9 +115,11 @@ def child(folder: Path, network: str) -> dict[str, float]:
     """The command line's own function, in this process, whose memory is watched from the loaded model on."""
     from cnn_core.__main__ import main
 
-    classifier = cc.load_model(network)
+    classifier = cc.load_model(network, device="cpu")
     paths = sorted((folder / "pictures").rglob("*.png"))
     bare = Bare(classifier)
+    if classifier.card.channels == 1:
+        bare.prepare = transforms.Compose([transforms.Grayscale(), bare.prepare])
     bare.run(paths[:16])
     tenth = paths[: max(64, len(paths) // _BARE_SHARE)]
     halves = tenth[::2], tenth[1::2]

@@ -102,6 +102,8 @@ def audit(
     if isinstance(boxes, Mapping):
         regions = {name: Region((one,)) if isinstance(one, Box) else one for name, one in boxes.items()}
         boxes = checked_regions(regions, names)
+    elif boxes is not None:
+        read_annotations(boxes, names)  # what is wrong with the file is said now; sizes are checked after the pass
     if isinstance(tags, Mapping):
         tags = checked_tags(tags, names)
     class_of = _classes(classifier, asked.items, classes)
@@ -167,7 +169,7 @@ class _Audit:
         found = {i: replace(row, cluster=cluster_of.get(i)) for i, row in found.items()}
         rows = tuple(found.values())
         held = [replace(one, row=found[one.row.index]) for one in boxed]
-        by = choose_by([one.row for one in held], tagged=bool(tags) and origin == "given")
+        by = choose_by([one.row for one in held] or rows, tagged=bool(tags) and origin == "given")
         swap = self._swap(held, by, sum(row.is_boxed for row in rows))
         settings = self._settings(by)
         groups = group_table(rows, "given" if origin == "given" else "proposed") if tags else None

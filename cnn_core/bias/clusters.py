@@ -71,9 +71,10 @@ def _best_number(sample: Vectors, seed: int) -> int:
     from sklearn.metrics import silhouette_score
 
     judged = sample[:_JUDGED_ON]
+    different = len(np.unique(judged.round(5), axis=0))
     best, best_score = 2, -2.0
     for k in _TRIED:
-        if k >= len(judged):
+        if k >= len(judged) or k > different:
             break
         labels = KMeans(k, n_init=2, random_state=seed).fit_predict(judged)
         if len(set(labels)) < 2:  # all maps are one and the same

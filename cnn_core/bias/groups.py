@@ -113,15 +113,14 @@ def propose_tags(
 ) -> dict[str, str]:
     """A tag for every picture's background, "background 1" (the most frequent) to "background n", by name.
 
-    Of each thumbnail's outside: the mean and the spread of its colour (CIELAB) and the strength of its edges, each
-    scaled to a spread of 1, grouped by k-means (scikit-learn). Outside is what no box covers, and of pictures without
-    a box a frame of a sixth. It sees colour and texture only: look at the groups, and name them. Raises InvalidOption
-    for fewer than 2 tags, or more than 12.
+    Of each thumbnail's outside: the mean and the spread of its colour and the strength of its edges, in the units of
+    CIELAB, in which equal distances look about equally large; grouped by k-means (scikit-learn). Outside is what no box
+    covers, and of pictures without a box a frame of a sixth. It sees colour and texture only: look at the groups, and
+    name them. Raises InvalidOption for fewer than 2 tags, or more than 12.
     """
     if not isinstance(n_tags, int) or not 2 <= n_tags <= MOST_TAGS:
         raise InvalidOption(f"Between 2 and {MOST_TAGS} kinds of background can be proposed, not {n_tags!r}.")
     from sklearn.cluster import KMeans
-    from sklearn.preprocessing import StandardScaler
 
     held = regions or {}
     seen = {index: line["seen"] for index, line in store.lines() if line["name"] in held}
@@ -132,7 +131,7 @@ def propose_tags(
             found.append((row.name, _look(rgb, _outside(rgb, row, held.get(row.name), seen.get(index)))))
     if not found:
         return {}
-    features = StandardScaler().fit_transform(np.stack([look for _, look in found]))
+    features = np.stack([look for _, look in found])
     n = min(n_tags, len(np.unique(features, axis=0)))
     labels = KMeans(n, n_init=8, random_state=seed).fit_predict(features)
     counts = np.bincount(labels, minlength=n)
