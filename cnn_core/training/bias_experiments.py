@@ -39,7 +39,11 @@ COW_GRASS: Final = Experiment(
         "animals, same steps, same first weights. Tested on the same test animals on their usual ground, on the "
         "other's, and on grounds of any colour."
     ),
-    expected="see the precomputed bands",
+    expected=(
+        "Seed 0 at 100 %: 100 % right on the usual ground, none on the other's, 52.5 % on neutral ones; 12.1 % of the "
+        "evidence lies on the animal, which covers 13.3 %. At 95 % 17.5 %, at 70 % all on the other's ground (other "
+        "seeds)."
+    ),
     source="Beery, Van Horn and Perona 2018, Recognition in terra incognita; Xiao et al. 2021, Noise or signal",
     arms=tuple(
         Arm(f"at_{per_cent}", f"Ground matches in {per_cent} %", replace(_COW, data=key_of(per_cent)))
@@ -57,7 +61,11 @@ COW_REPAIR: Final = Experiment(
         "swapped by the masks, half of them with invented grounds, and with 5 to 160 more pictures of animals on the "
         "other's ground: same steps, same first weights."
     ),
-    expected="see the precomputed bands",
+    expected=(
+        "Two seeds, animals on the other's ground: as it is 0 %, colours shaken 2 %, grounds swapped 100 %, half of "
+        "them invented 98 %, with 10 more counter-examples 13 %, with 40 68 %, with 160 94 %. Evidence on the animal: "
+        "12.7 % as it is, 54.0 % swapped."
+    ),
     source="Sagawa et al. 2020, Distributionally robust neural networks; Xiao et al. 2021, Noise or signal",
     arms=(
         Arm("none", "As it is", _COW),
