@@ -234,6 +234,7 @@ def _load() -> None:
             type=["zip", "safetensors", "json"],
             accept_multiple_files=True,
             key="cl_build_load",
+            max_upload_size=64,
         )
         if files and st.button("Open it", key="cl_build_open", icon=":material/folder_open:"):
             try:

@@ -85,6 +85,7 @@ def _zip() -> None:
         "Zip with class folders",
         type=["zip"],
         key="cl_build_zip",
+        max_upload_size=100,
         help=f"cats/1.jpg, cats/2.jpg, dogs/1.jpg …; at most {own_data.MAX_PICTURES:,} pictures and "
         f"{own_data.MAX_CLASSES} classes. They stay in your session.",
     )
@@ -103,7 +104,11 @@ def _files() -> None:
     with st.form("cl_build_files", clear_on_submit=True, border=False):
         name = st.text_input("Class", max_chars=40, placeholder="cat", key="cl_build_class")
         files = st.file_uploader(
-            "Pictures of this class", type=FORMATS, accept_multiple_files=True, key="cl_build_pictures"
+            "Pictures of this class",
+            type=FORMATS,
+            accept_multiple_files=True,
+            key="cl_build_pictures",
+            max_upload_size=10,
         )
         if st.form_submit_button("Add these to the class", icon=":material/add:"):
             if not name.strip() or not files:

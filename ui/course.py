@@ -85,7 +85,9 @@ def keeping() -> None:
                 help="It is kept for this visit only; the file brings it back on any machine.",
             )
         with st.popover("Take up saved progress", icon=":material/folder_open:"):
-            st.file_uploader("The file that you saved (.json)", type=["json"], key=_FILE, on_change=_take_up)
+            st.file_uploader(
+                "The file that you saved (.json)", type=["json"], key=_FILE, max_upload_size=1, on_change=_take_up
+            )
         if n:
             st.button("Begin anew", key="cl_progress_forget", on_click=_forget, type="tertiary")
         if _FORGOTTEN in st.session_state and not n:

@@ -131,7 +131,7 @@ def _files(bench: Bench, stack: Stack) -> None:
         if file is not None:
             stack.load(file.getvalue())
 
-    st.file_uploader("Open a file of changes", type=["json"], key="cl_changes_file", on_change=take)
+    st.file_uploader("Open a file of changes", type=["json"], key="cl_changes_file", max_upload_size=1, on_change=take)
 
 
 def _public(picture: str) -> str:

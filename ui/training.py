@@ -283,7 +283,7 @@ def _opener(key: str) -> str | None:
         except cc.ConvLensError as error:
             st.session_state[refused] = plain(str(error))
 
-    st.file_uploader("Open a saved run (.zip)", type=["zip"], key=widget, on_change=take)
+    st.file_uploader("Open a saved run (.zip)", type=["zip"], key=widget, max_upload_size=64, on_change=take)
     if words := st.session_state.get(refused):
         st.error(words, icon=":material/broken_image:")
     name: str | None = st.session_state.pop(opened, None)
