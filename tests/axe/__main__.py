@@ -1,4 +1,4 @@
-"""`python -m tests.axe [PAGE...] [--scheme light|dark] [--details] [--server URL]` prints a table, and fails if grave."""
+"""`python -m tests.axe [PAGE...] [--scheme light|dark] [--details] [--server URL]`: the table; fails if grave."""
 
 from __future__ import annotations
 
