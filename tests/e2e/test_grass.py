@@ -1,4 +1,4 @@
-"""The cow and the grass in Chromium: a mystery network is judged by bought evidence; a network is trained and caught."""
+"""The cow and the grass in Chromium: a mystery network is judged by bought evidence; one is trained and caught."""
 
 from __future__ import annotations
 
