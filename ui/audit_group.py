@@ -147,11 +147,12 @@ def _table(room: Room, report: AuditReport) -> None:
     lines = ["| label | background | right | mean probability of its answer |", "| --- | --- | ---: | ---: |"]
     for one in found.groups:
         worst = " **worst**" if one == found.worst else ""
-        right, mean = plain(share_of(one.right)), f"{one.mean_probability:.2f}"
+        rate, mean = one.right, f"{one.mean_probability:.2f}"
+        right = f"{rate.count} of {rate.n} ({100 * rate.low:.0f} to {100 * rate.high:.0f} %)"
         lines.append(f"| {plain(one.label)} | {plain(one.tag)}{worst} | {right} | {mean} |")
     st.markdown("\n".join(lines))
     origin = "given by hand" if found.origin == "given" else "proposed by a program: look at them before you believe it"
-    said = f"Tags: {origin}."
+    said = f"Tags: {origin}. In brackets: the 95 % interval of the share that is right."
     if found.worst is not None and found.worst.right.share is not None:
         said += (
             f" The worst group of at least {found.least} pictures is “{plain(found.worst.label)}” on "

@@ -138,15 +138,16 @@ def _steps(own: Room, held: Held, fresh: bool) -> str:
         "verdict": held.report.verdict.key != "too_few" and fresh,
     }
     step = str(session.get("step"))
-    for number, (key, title) in enumerate(STEPS.items(), start=1):
-        st.button(
-            f"{number} {title}{' ✓' if done[key] else ''}",
-            key=f"cl_audit_step_{key}",
-            type="primary" if key == step else "secondary",
-            on_click=session.set,
-            args=("step", key),
-            width="stretch",
-        )
+    with st.container(horizontal=True, gap="small"):  # one below the other in a column, side by side on a phone
+        for number, (key, title) in enumerate(STEPS.items(), start=1):
+            st.button(
+                f"{number} {title}{' ✓' if done[key] else ''}",
+                key=f"cl_audit_step_{key}",
+                type="primary" if key == step else "secondary",
+                on_click=session.set,
+                args=("step", key),
+                width=104,
+            )
     st.caption(
         {
             "look": "Read the maps. They propose.",
