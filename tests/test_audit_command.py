@@ -90,5 +90,5 @@ def test_tags_name_pictures_of_the_folder(tmp_path: Path) -> None:
     table = tmp_path / "tags.csv"
     table.write_text("Image,Background\na/1.png,grass\n\na/2.png,\n", encoding="utf-8-sig")
     assert command.read_tags(table, ["a/1.png", "a/2.png"]) == {"a/1.png": "grass"}
-    with pytest.raises(cc.InvalidOption, match=r"Line 2 .* which is no picture here"):
+    with pytest.raises(cc.InvalidOption, match=r"Line 2 .* which is not in the folder"):
         command.read_tags(table, ["a/2.png"])
