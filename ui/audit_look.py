@@ -204,7 +204,7 @@ def _clusters(report: AuditReport) -> None:
         for column, one in zip(st.columns(4), report.clusters[start : start + 4], strict=False):
             with column:
                 over = overlaid(one.mean_picture, one.mean_map, report.store.key.placement)
-                st.image(over, width="stretch")
+                st.image(over, width="stretch", alt=f"Group {one.number + 1}: its mean picture under its mean map")
                 kinds = ", ".join(f"{plain(name)} {n}" for name, n in one.labels[:3])
                 right = "" if one.right.share is None else f"; {100 * one.right.share:.0f} % right"
                 st.caption(f"Group {one.number + 1}, n = {one.n}: {kinds}{right}")

@@ -156,4 +156,3 @@ def _how_long(progress: AuditProgress) -> None:
 def duration(seconds: float) -> str:
     """Seconds in words: "8 s", "3 min"."""
     return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
-

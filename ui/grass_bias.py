@@ -148,7 +148,11 @@ def accuracies(report: GroundReport, before: GroundReport | None = None) -> None
     """Three test sets: the same animals on three kinds of ground, with the share named right."""
     for column, kind in zip(st.columns(3), KINDS, strict=True):
         with column:
-            st.image(np.concatenate(list(report.trials[kind].herd.pictures[:4]), axis=1), width="stretch")
+            st.image(
+                np.concatenate(list(report.trials[kind].herd.pictures[:4]), axis=1),
+                width="stretch",
+                alt=f"Four test pictures: {KINDS[kind]}",
+            )
             change = None if before is None else 100 * (report.accuracies[kind] - before.accuracies[kind])
             st.metric(
                 KINDS[kind].capitalize(),

@@ -112,7 +112,7 @@ def _swaps(found: Exhibit, chosen: Sequence[int]) -> None:
         for i in chosen:
             with st.container(width=216, gap=None):
                 pair = np.concatenate([swaps.own[i], np.full((48, 4, 3), 255, np.uint8), swaps.swapped[i]], axis=1)
-                st.image(pair.repeat(2, 0).repeat(2, 1), width=200)
+                st.image(pair.repeat(2, 0).repeat(2, 1), width=200, alt="The animal on its own ground, and on another")
                 first, second = (CLASSES[named[i]] for named in (swaps.named, swaps.swapped_named))
                 st.caption(f"called {first}, then {second}" + (": the name changed" if first != second else ""))
 

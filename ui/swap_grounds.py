@@ -94,7 +94,7 @@ def _own_uploads() -> None:
         st.error(sentence, icon=":material/broken_image:")
     for digest, entry in list(_own().items()):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.image(entry["ground"].rgb, width=72)
+            st.image(entry["ground"].rgb, width=72, alt=f"Your ground {entry['ground'].title}")
             st.session_state[f"cl_swap_own_{digest}"] = entry["ground"].control
             st.checkbox(
                 f"{plain(entry['ground'].title)} is its usual kind of ground",
