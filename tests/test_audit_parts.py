@@ -11,8 +11,8 @@ from scipy.stats import bootstrap
 
 import cnn_core as cc
 from cnn_core.bias.passing import Seen, batched, read_ahead, scatter_of
-from cnn_core.bias.result import Interval, SwapTest
 from cnn_core.bias.statistics import paired_bootstrap, rate
+from cnn_core.bias.swap_result import Interval, SwapTest
 from cnn_core.bias.verdict import LEAST_PICTURES, verdict_of
 from tests.audit_world import OBJECT, network, write
 

@@ -27,17 +27,12 @@ from cnn_core.bias.result import (
     Cluster,
     Group,
     GroupTable,
-    Interval,
     PictureRow,
-    Rate,
     RunFacts,
-    SideSwap,
-    SwapExample,
-    SwapRow,
-    SwapTest,
     Verdict,
     Versions,
-)  # fmt: skip
+)
+from cnn_core.bias.swap_result import Interval, Rate, SideSwap, SwapExample, SwapRow, SwapTest  # fmt: skip
 
 EVIL = '<script>alert("x")</script>'
 

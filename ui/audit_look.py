@@ -8,8 +8,9 @@ from typing import Final
 
 import streamlit as st
 
-from cnn_core.bias.result import AuditReport, PictureRow, Rate
+from cnn_core.bias.result import AuditReport, PictureRow
 from cnn_core.bias.store import overlaid
+from cnn_core.bias.swap_result import Rate
 from ui import session
 from ui.audit_room import Room
 from ui.instruments.wall import Tile, wall

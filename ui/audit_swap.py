@@ -7,7 +7,8 @@ from typing import Final
 
 import streamlit as st
 
-from cnn_core.bias.result import ARMS, Arm, AuditReport, SwapExample, SwapTest
+from cnn_core.bias.result import AuditReport
+from cnn_core.bias.swap_result import ARMS, Arm, SwapExample, SwapTest
 from cnn_core.bias.verdict import LEAST_PICTURES
 from ui import audit_run
 from ui.audit_look import share_of, short

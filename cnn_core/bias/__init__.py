@@ -32,7 +32,7 @@ _HOMES: dict[str, str] = {
     "AuditReport": "result",
     "BadFile": "result",
     "PictureRow": "result",
-    "SwapTest": "result",
+    "SwapTest": "swap_result",
     "Verdict": "result",
     "AuditStore": "store",
     "audit": "audit",

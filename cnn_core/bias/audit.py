@@ -22,19 +22,10 @@ from .groups import accuracy_of, checked_tags, group_table, propose_tags
 from .items import Item, Items, folder_title, items_of
 from .passing import Reader, go_on, run_local
 from .regions import Box, Region
-from .result import (
-    AuditReport,
-    AuditSettings,
-    BadFile,
-    By,
-    Cluster,
-    OnProgress,
-    PictureRow,
-    RunFacts,
-    SwapTest,
-)
+from .result import AuditReport, AuditSettings, BadFile, By, Cluster, OnProgress, PictureRow, RunFacts
 from .statistics import LEVEL, RESAMPLES
 from .store import AuditStore, PassKey
+from .swap_result import SwapTest
 from .swapping import DONORS, choose_by, swap_test
 from .verdict import verdict_of
 from .wording import limits_of, versions

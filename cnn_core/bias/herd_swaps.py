@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ..training.cow_camel import trial_herd
 from .composing import swap_ground
 from .grounds import N_TRIED, asked
-from .result import Interval
 from .statistics import paired_bootstrap
+from .swap_result import Interval
 
 if TYPE_CHECKING:
     from ..models import Classifier

@@ -18,8 +18,9 @@ from PIL import Image
 
 from .. import palette
 from ..assets import ASSETS
-from .result import AuditReport, Cluster, PictureRow, Rate, SwapExample, SwapTest
+from .result import AuditReport, Cluster, PictureRow
 from .store import jpeg_of
+from .swap_result import Rate, SwapExample, SwapTest
 
 FORMAT: Final = "convlens-audit-1"
 # What one page shows: a folder of any size gives a file of a few megabytes.

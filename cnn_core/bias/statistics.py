@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from ..errors import InvalidOption
-from .result import Interval, Rate
+from .swap_result import Interval, Rate
 
 RESAMPLES: Final = 10_000
 LEVEL: Final = 0.95

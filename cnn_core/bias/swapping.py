@@ -18,9 +18,10 @@ from ..saliency.progress import ShouldStop
 from .boxed import Boxed
 from .composing import remove_object, swap_ground
 from .passing import go_on
-from .result import Arm, By, Interval, PictureRow, Rate, SideSwap, SwapExample, SwapRow, SwapTest
+from .result import By, PictureRow
 from .statistics import paired_bootstrap, rate
 from .store import jpeg_of
+from .swap_result import Arm, Interval, Rate, SideSwap, SwapExample, SwapRow, SwapTest
 
 DONORS: Final = 5
 MOST_DONORS: Final = 50

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from .result import By, SwapTest, Verdict
+from .result import By, Verdict
+from .swap_result import SwapTest
 
 LEAST_PICTURES: Final = 10
 """Of fewer boxed pictures nothing is said: with 10 that all stay, up to a quarter of such pictures could still flip."""

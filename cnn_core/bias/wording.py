@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .result import AuditSettings, BadFile, GroupTable, PictureRow, SwapTest, Versions
+from .result import AuditSettings, BadFile, GroupTable, PictureRow, Versions
+from .swap_result import SwapTest
 
 if TYPE_CHECKING:
     from ..models import Classifier
