@@ -19,7 +19,8 @@ from cnn_core.training.cow_camel import KINDS, draw_grounds, parts_of_key, train
 from cnn_core.training.data import data_set
 from cnn_core.training.measuring import to_tensor
 from cnn_core.training.recipe import Recipe
-from cnn_core.training.repairs import REPAIRS, change_of, check_augmentation, shaken
+from cnn_core.training.repair_kinds import REPAIRS
+from cnn_core.training.repairs import change_of, check_augmentation, shaken
 from cnn_core.training.run import preprocessing_of
 
 N = 40

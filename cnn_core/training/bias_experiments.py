@@ -9,7 +9,7 @@ from .built import PREFIX
 from .cow_camel import key_of
 from .experiment import Arm, Experiment
 from .recipe import Recipe
-from .repairs import REPAIRS
+from .repair_kinds import REPAIRS
 
 NETWORK: Final = PREFIX + ("conv16k3s2-bn-relu-conv16k3-bn-relu-conv32k3-bn-relu-conv32k3-bn-relu-gap-linear")
 """16,818 parameters; maps of 24 x 24 before global average pooling, so its CAM is exact and fine."""
