@@ -54,7 +54,12 @@ def draw() -> None:
         data.remember(EXPERIMENT, correlation, f"your run at {correlation} %, seed {own.seed}", own.digest, found)
         _results(found, guess, correlation)
         _swap_test(found)
-    _dose()
+    if guess is not None or own is not None:
+        _dose()
+        _why()
+
+
+def _why() -> None:
     lesson.why(
         "Training only asks that the answer is right on the training pictures. Where the ground gives the answer, a "
         "few colour channels at every cell are enough, and they are found first; the animal’s shape takes longer and "

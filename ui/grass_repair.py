@@ -64,7 +64,12 @@ def draw() -> None:
             _compare(before, after, repair, arm, guess)
         else:
             st.caption("Before and after stand side by side here once both networks have been trained.")
-    _dose()
+    if guess is not None or after is not None:
+        _dose()
+        _why()
+
+
+def _why() -> None:
     lesson.why(
         "Swapping makes the ground say nothing about the animal any more, so all that is left to learn from is the "
         "animal. Shaken colours change how grass looks, not that cows stand on it: its texture, and the "

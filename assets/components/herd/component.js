@@ -111,7 +111,7 @@ export default function (component) {
       const width = Math.max(240, look.canvas.parentElement.clientWidth);
       const columns = Math.min(count(), width >= 640 ? 6 : width >= 380 ? 4 : 3);
       const gap = 8;
-      const size = Math.floor((width - gap * (columns - 1)) / columns);
+      const size = Math.min(260, Math.floor((width - gap * (columns - 1)) / columns)); // a single picture is no poster
       const words = meta.looks.length ? 36 : 20;
       const tall = size + words;
       look.canvas.geometry = { size, gap, columns, tall };
