@@ -53,11 +53,6 @@ TERMS: Final[tuple[Term, ...]] = (
     Term("stride", "By how many cells the window moves from one output to the next.", "kernel", ("strides",)),
     Term("padding", "Cells (here zeros) put round the input, so that windows fit at its edge.", "kernel"),
     Term("dilation", "Gaps between the cells that a kernel reads: it sees wider with as many weights.", "kernel"),
-    Term(
-        "bias",
-        "A number added to a sum of products, the same at every place.",
-        "kernel",
-    ),
     Term("ReLU", "Keeps what is above zero and sets the rest to zero.", "pooling"),
     Term(
         "pooling",
@@ -164,13 +159,6 @@ TERMS: Final[tuple[Term, ...]] = (
         "MLP", "Multilayer perceptron: layers in which every unit reads every number of the layer before.", "machines"
     ),
     Term("top-5 error", "The share of pictures whose class is not among the five that score highest.", "imagenet"),
-    Term("correlation", "Here: the share of training pictures whose ground is the usual one of their animal.", "grass"),
-    Term("worst group", "The accuracy in the group of pictures (a class on a ground) where it is lowest.", "audit"),
-    Term(
-        "control",
-        "The same intervention where the answer should not change, to see what the intervention itself does.",
-        "swap",
-    ),
 )
 
 _BY_FORM: Final = {form.lower(): term for term in TERMS for form in (term.name, *term.forms)}
