@@ -159,6 +159,12 @@ TERMS: Final[tuple[Term, ...]] = (
         "MLP", "Multilayer perceptron: layers in which every unit reads every number of the layer before.", "machines"
     ),
     Term("top-5 error", "The share of pictures whose class is not among the five that score highest.", "imagenet"),
+    Term("worst group", "The accuracy in the group of pictures (a class on a ground) where it is lowest.", "audit"),
+    Term(
+        "control",
+        "The same intervention where the answer should not change, to see what the intervention itself does.",
+        "swap",
+    ),
 )
 
 _BY_FORM: Final = {form.lower(): term for term in TERMS for form in (term.name, *term.forms)}
