@@ -158,7 +158,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .bias.audit import audit
+    from .bias.auditing import audit
     from .bias.result import AuditReport
     from .decision import LogitLedger, logit_ledger
     from .effective_field import ScrambleTest, scramble

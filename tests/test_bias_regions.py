@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import cnn_core as cc
-from cnn_core.bias.evidence import cell_shares, evidence, margin_split, split_values
+from cnn_core.bias.region_evidence import cell_shares, evidence, margin_split, split_values
 from cnn_core.bias.regions import MOST_BOXES, Box, Region
 from cnn_core.errors import InvalidOption
 from cnn_core.preprocessing import Preprocessing

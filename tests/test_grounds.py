@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 import cnn_core as cc
 from cnn_core.bias.exhibit import STEPS, exhibit
-from cnn_core.bias.grounds import GroundReport, ground_trial, some_of, wall
+from cnn_core.bias.ground_report import GroundReport, ground_trial, some_of, wall
 from cnn_core.bias.herd_swaps import herd_swaps
 from cnn_core.bias.mystery import POINTS, open_suspect, pictures_of_case, score, suspect_of_case, suspects
 from cnn_core.training.bias_experiments import COW_GRASS, COW_REPAIR, NETWORK
@@ -232,7 +232,7 @@ def test_cases_deal_every_network_once_and_the_score_counts_what_was_bought() ->
 @pytest.mark.long
 def test_biased_caught_and_repaired_over_three_seeds() -> None:
     """Three seeds: by the ground below 10 %, repaired above 90 %, evidence 2.5 times, colours alone below 15 %."""
-    from cnn_core.bias.grounds import ground_report
+    from cnn_core.bias.ground_report import ground_report
 
     for seed in range(3):
         reports = {}

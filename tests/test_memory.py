@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .conftest import ROOT
 
 MEGABYTE = 2**20
@@ -87,6 +89,7 @@ def _run(code: str, *arguments: str, **environment: str) -> Any:
     return json.loads(run.stdout.splitlines()[-1])
 
 
+@pytest.mark.long
 def test_a_full_trace_of_vgg16(say: Callable[[str], None]) -> None:
     found = _run(_VGG)
     assert found["looked_at"] == found["operations"] > 30
@@ -99,6 +102,7 @@ def test_a_full_trace_of_vgg16(say: Callable[[str], None]) -> None:
     )
 
 
+@pytest.mark.long
 def test_caches_keep_their_limit_when_twelve_networks_are_opened(say: Callable[[str], None]) -> None:
     limit = 400 * MEGABYTE
     rows = _run(_TWELVE, ",".join(TWELVE), CONVLENS_CACHE_MB="400")

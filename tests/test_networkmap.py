@@ -156,6 +156,7 @@ def test_an_operation_that_is_not_opened_says_what_it_reads(traced: tuple[cc.Cla
     assert f"`{operation.name}` | {arithmetic.shape(operation)}" in words
 
 
+@pytest.mark.long
 def test_trace_and_map_take_little_more_than_a_forward_pass() -> None:
     """ResNet-152: trace, thumbnails and payload within 1.5 s beyond a plain forward pass; 0.25 to 0.6 s were measured.
 

@@ -107,7 +107,7 @@ def start(room: Room, role: Role, classifier: cc.Classifier, title: str) -> None
             job.progress(progress.done, progress.total, progress)
 
         engine.load()
-        from cnn_core.bias.audit import audit
+        from cnn_core.bias.auditing import audit
 
         try:
             report = audit(

@@ -9,7 +9,7 @@ import streamlit as st
 
 import cnn_core as cc
 from cnn_core.bias.exhibit import Exhibit
-from cnn_core.bias.grounds import GroundReport
+from cnn_core.bias.ground_report import GroundReport
 from cnn_core.bias.herd_swaps import HerdSwaps
 from cnn_core.training.bias_experiments import CORRELATIONS
 from cnn_core.training.cow_camel import CLASSES, KINDS, N_TRAIN

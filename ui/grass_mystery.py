@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.bias.exhibit import Exhibit
-from cnn_core.bias.grounds import some_of
+from cnn_core.bias.ground_report import some_of
 from cnn_core.bias.mystery import (
     BIASED_FALL,
     POINTS,

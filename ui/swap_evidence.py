@@ -7,7 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 import cnn_core as cc
-from cnn_core.bias.evidence import Evidence, MarginSplit, margin_split, measured
+from cnn_core.bias.region_evidence import Evidence, MarginSplit, margin_split, measured
 from cnn_core.bias.regions import Region
 from ui import cached, session, widgets
 from ui.arithmetic import number

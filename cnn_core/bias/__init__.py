@@ -11,9 +11,9 @@ from typing import Any
 _HOMES: dict[str, str] = {
     "Box": "regions",
     "Counterfactuals": "counterfactual",
-    "Evidence": "evidence",
+    "Evidence": "region_evidence",
     "GroundCard": "backgrounds",
-    "MarginSplit": "evidence",
+    "MarginSplit": "region_evidence",
     "OwnGround": "counterfactual",
     "Region": "regions",
     "background_only": "composing",
@@ -23,7 +23,7 @@ _HOMES: dict[str, str] = {
     "grey_ground": "composing",
     "ground": "backgrounds",
     "grounds": "backgrounds",
-    "margin_split": "evidence",
+    "margin_split": "region_evidence",
     "object_only": "composing",
     "own_ground": "composing",
     "remove_object": "composing",
@@ -35,7 +35,7 @@ _HOMES: dict[str, str] = {
     "SwapTest": "swap_result",
     "Verdict": "result",
     "AuditStore": "store",
-    "audit": "audit",
+    "audit": "auditing",
 }
 
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ..errors import InvalidOption, quote
 from ..saliency.progress import ShouldStop
 from ..tracing import trace
-from .evidence import margin_split, split_values
 from .items import Item
 from .passing import go_on, read_ahead
+from .region_evidence import margin_split, split_values
 from .regions import Region
 from .result import BoxEvidence, BoxSummary, PictureRow
 from .store import AuditStore

@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     from .items import items_of
 
     items = items_of(options.folder)  # first, since a wrong path is said at once and a model takes a while
-    from .audit import audit  # here, since it loads torch
+    from .auditing import audit  # here, since it loads torch
 
     tags: Any = options.propose_tags
     if options.tags is not None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidOption
 from .backgrounds import ground, grounds
 from .composing import background_only, fitted, grey_ground, object_only, own_ground, remove_object, swap_ground
-from .evidence import RegionLike, share_of
+from .region_evidence import RegionLike, share_of
 
 if TYPE_CHECKING:
     from ..models import Classifier

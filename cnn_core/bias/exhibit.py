@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..training.cow_camel import KINDS, Kind
-from .grounds import N_TRIED, GroundReport, GroundTrial, Wall, ground_trial, some_of, wall
+from .ground_report import N_TRIED, GroundReport, GroundTrial, Wall, ground_trial, some_of, wall
 from .herd_swaps import HerdSwaps, herd_swaps
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..training.cow_camel import trial_herd
 from .composing import swap_ground
-from .grounds import N_TRIED, asked
+from .ground_report import N_TRIED, asked
 from .statistics import paired_bootstrap
 from .swap_result import Interval
 

@@ -147,7 +147,7 @@ def main() -> int:
     from safetensors.torch import save_file
 
     from ..training.trainer import train
-    from .grounds import ground_report
+    from .ground_report import ground_report
 
     torch.set_num_threads(1)
     FOLDER.mkdir(parents=True, exist_ok=True)

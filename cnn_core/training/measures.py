@@ -68,7 +68,7 @@ def _on_ground(kind: Literal["biased", "counter", "neutral"]) -> Callable[[AnyRu
     def read(run: AnyRun) -> float | None:
         if isinstance(run, ClassicRun) or not run.recipe.data.startswith("cow_camel"):
             return None
-        from ..bias.grounds import report_of_run
+        from ..bias.ground_report import report_of_run
 
         return report_of_run(run).accuracies[kind]
 
@@ -79,7 +79,7 @@ def _evidence_inside(run: AnyRun) -> float | None:
     """Share of the positive Grad-CAM evidence that lies on the animal, on its usual ground: the mean of 200."""
     if isinstance(run, ClassicRun) or not run.recipe.data.startswith("cow_camel"):
         return None
-    from ..bias.grounds import report_of_run
+    from ..bias.ground_report import report_of_run
 
     return report_of_run(run).wall.share
 

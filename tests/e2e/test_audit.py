@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from cnn_core.bias import mystery
 from cnn_core.bias.annotations import read_annotations
-from cnn_core.bias.audit import audit
+from cnn_core.bias.auditing import audit
 from cnn_core.bias.items import Item
 from cnn_core.bias.regions import Box, Region
 from cnn_core.bias.result import AuditReport

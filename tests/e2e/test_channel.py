@@ -246,6 +246,7 @@ def test_lesions_and_a_picture_that_is_made_and_cancelled(new_page: NewPage) -> 
     assert_no_complaints(page)
 
 
+@pytest.mark.long  # opening and width on a phone are among test_frame's for every page
 def test_a_phone_a_small_network_and_a_channel_that_is_not_there(new_page: NewPage) -> None:
     page = opened(new_page, "channel?model=lenet5&picture=digit_7&channel=99", viewport=PHONE, color_scheme="dark")
     said = page.locator('[data-testid="stAlert"]').filter(has_text="there is no channel 99")

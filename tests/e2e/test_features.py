@@ -231,6 +231,7 @@ def test_the_guess_is_answered_by_the_computed_test(
     assert_no_complaints(page)
 
 
+@pytest.mark.long  # opening and width on a phone are among test_frame's for every page
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_sticks_out(new_page: NewPage, scheme: str) -> None:
     page = new_page(f"features?layer={LAYER}", viewport=PHONE, color_scheme=scheme, device_scale_factor=2)

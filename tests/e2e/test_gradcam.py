@@ -269,6 +269,7 @@ def test_a_map_without_evidence_says_so(new_page: NewPage) -> None:
     expect(page.locator(".gc-low")).to_contain_text("−")
 
 
+@pytest.mark.long  # opening and width on a phone are among test_frame's for every page
 @pytest.mark.parametrize(("scheme", "key"), [("light", "squeezenet1_1"), ("dark", "lenet5")])
 def test_phone_and_networks_without_a_pooled_linear_head(new_page: NewPage, scheme: str, key: str) -> None:
     page = new_page(f"gradcam?model={key}&method=cam", viewport=PHONE, color_scheme=scheme)

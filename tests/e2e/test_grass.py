@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 import cnn_core as cc
 from cnn_core.bias.exhibit import exhibit
-from cnn_core.bias.grounds import report_of_run
+from cnn_core.bias.ground_report import report_of_run
 from cnn_core.bias.mystery import POINTS, PRICES, open_suspect, pictures_of_case, suspect_of_case
 
 from .conftest import PHONE, NewPage, assert_no_complaints, frames, overflow, settled

@@ -86,7 +86,7 @@ def link(page: Page) -> tuple[Change, ...]:
 
 def wait_for_link(page: Page, holds: Callable[[tuple[Change, ...]], bool]) -> tuple[Change, ...]:
     """The address's changes once they are so: an upload, or a click, reaches the server a moment later."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 45
     while not holds(found := link(page)):
         assert time.monotonic() < deadline, found
         page.wait_for_timeout(50)
@@ -295,6 +295,7 @@ def test_layers_maps_files_and_hover(new_page: NewPage, tmp_path: Path) -> None:
     assert_no_complaints(page)
 
 
+@pytest.mark.long  # opening and width on a phone are among test_frame's for every page
 def test_other_networks_a_bad_link_and_a_phone(new_page: NewPage) -> None:
     page = new_page(
         "interventions?model=lenet5&picture=digit_7&changes=kernel~conv1~0_0~5x5~" + "_".join(["0"] * 25),

@@ -52,7 +52,7 @@ def test_the_line_of_time_the_guess_and_the_blocks(new_page: NewPage) -> None:
     shown = [numbers(row)[0] for row in stacks.locator(".measure:not(.macs) .num").all_inner_texts()]
     five, two, seven, three = blocks.stacks(64)
     assert shown == [two.n_weights, five.n_weights, three.n_weights, seven.n_weights]
-    page.wait_for_function("location.search.includes('landmark=vgg')")
+    page.wait_for_url("**landmark=vgg**")
 
     # The guess, answered by counting.
     page.get_by_role("button", name="GoogLeNet", exact=True).click()

@@ -92,14 +92,14 @@ def test_keys_move_pin_and_free(new_page: NewPage) -> None:
     page.keyboard.press("Enter")
     expect(root.locator(".pinned")).to_contain_text("pinned")
     settled(page)
-    page.wait_for_function("location.search.includes('row=103')")
+    page.wait_for_url("**row=103**")
     assert parse_qs(urlparse(page.url).query)["column"] == ["113"]
     point_at(page, root.locator(".view"), 20, 20, 224)
     page.wait_for_timeout(200)
     expect(root.locator(".where")).to_have_text("Row 103, column 113")  # pinned: the mouse does not move it
     root.locator(".view").focus()
     page.keyboard.press("Escape")
-    page.wait_for_function("!location.search.includes('row=')")
+    page.wait_for_url(lambda url: "row=" not in url)
     point_at(page, root.locator(".view"), 20, 20, 224)
     expect(root.locator(".where")).to_have_text("Row 20, column 20")
     assert_no_complaints(page)
@@ -173,6 +173,7 @@ def test_an_upload_is_read_and_its_notes_are_shown(new_page: NewPage, classifier
     assert_no_complaints(page)
 
 
+@pytest.mark.long  # opening and width on a phone are among test_frame's for every page
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone(new_page: NewPage, scheme: str) -> None:
     page = new_page("pixels", viewport=PHONE, color_scheme=scheme)

@@ -288,6 +288,7 @@ def test_the_five_experiments_say_what_the_library_says(new_page: NewPage) -> No
     assert_no_complaints(page)
 
 
+@pytest.mark.long  # opening and width on a phone are among test_frame's for every page
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_phone_and_addresses_that_do_not_fit(new_page: NewPage, scheme: str) -> None:
     addresses = {

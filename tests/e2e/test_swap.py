@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 import cnn_core as cc
 from cnn_core.bias.counterfactual import counterfactuals
-from cnn_core.bias.evidence import evidence, margin_split
+from cnn_core.bias.region_evidence import evidence, margin_split
 from cnn_core.bias.regions import Box, Region
 
 from .conftest import PHONE, NewPage, assert_no_complaints, frames, numbers, overflow, settled

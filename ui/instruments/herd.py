@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn_core.bias.grounds import Wall
+from cnn_core.bias.ground_report import Wall
 from cnn_core.bias.herds import ground_names
 from cnn_core.training.cow_camel import CLASSES, Herd, Kind
 from ui.components import mount, pack

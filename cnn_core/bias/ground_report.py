@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidOption
 from ..training.cow_camel import KINDS, Herd, Kind, trial_herd
-from .evidence import split_values
+from .region_evidence import split_values
 
 if TYPE_CHECKING:
     from ..models import Classifier
