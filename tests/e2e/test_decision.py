@@ -282,6 +282,7 @@ def test_margins_cells_and_neighbours(new_page: NewPage) -> None:
     assert_no_complaints(page)
 
 
+@pytest.mark.long  # one link
 def test_a_mixed_head_leads_to_gradcam(new_page: NewPage) -> None:
     page = new_page("decision?model=lenet5&picture=digit_3")
     skip_guess(page)

@@ -220,6 +220,7 @@ def test_sight_by_depth(new_page: NewPage) -> None:
     assert_no_complaints(page)
 
 
+@pytest.mark.long  # a rare kind of unit
 def test_units_that_see_everything(new_page: NewPage) -> None:
     page = new_page("depth?layer=classifier.1&channel=388", viewport=PHONE, color_scheme="dark")
     expect(page.locator(".dp-vector:visible")).to_contain_text("1,000 numbers without a place")

@@ -250,6 +250,7 @@ def test_a_digit_network_works_too(new_page: NewPage) -> None:
     assert_no_complaints(page)
 
 
+@pytest.mark.long  # seldom met
 def test_another_network_with_the_same_layer_name_is_drawn_anew(new_page: NewPage, classifier: cc.Classifier) -> None:
     """The same architecture with random weights has the same layer names: nothing of the first may stay on the page."""
     page = new_page(f"features?layer={LAYER}&channel=17&row=20&column=30")

@@ -216,6 +216,7 @@ def test_keyboard_then_class_layer_and_method(new_page: NewPage) -> None:
     assert_no_complaints(page)
 
 
+@pytest.mark.long  # one link
 def test_other_methods_lead_to_the_page_where_they_stand(new_page: NewPage) -> None:
     page = new_page("gradcam?method=hirescam&score=probability")
     expect(page.get_by_text("HiResCAM stands on the page “Methods on trial”")).to_be_visible()

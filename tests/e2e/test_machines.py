@@ -96,6 +96,7 @@ def test_a_digit_by_hand_and_all_that_six_machines_say(new_page: NewPage) -> Non
     assert_no_complaints(page)
 
 
+@pytest.mark.long  # the page on a phone is among test_frame's
 def test_parameters_and_a_phone(new_page: NewPage) -> None:
     page = new_page("machines?moved=9~0~plain&digit=99999", viewport=PHONE, color_scheme="dark")
     expect(page.locator('.mm-digit[data-down="0"]')).to_be_visible()

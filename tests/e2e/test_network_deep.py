@@ -12,6 +12,7 @@ from tests.e2e.conftest import NewPage, assert_no_complaints, frames, numbers, s
 from tests.e2e.test_network_page import STILL, cards, click, drawn, instrument
 
 
+@pytest.mark.long  # the largest graph
 def test_resnet152_moves_zooms_unfolds_and_opens(new_page: NewPage, server_url: str) -> None:
     """Over 500 operations: painted within a second of its data, moved without the server, and one unit adds up."""
     page = new_page("network?model=lenet5", **STILL)

@@ -186,6 +186,7 @@ def test_turns_links_and_files(new_page: NewPage) -> None:
     assert_no_complaints(again)
 
 
+@pytest.mark.long  # the other two walk the page as well
 def test_starts_keyboard_and_phone(new_page: NewPage) -> None:
     page = new_page("trail?model=lenet5&picture=digit_7", viewport=PHONE, color_scheme="dark")
     assert overflow(page) <= 0
