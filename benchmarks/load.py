@@ -165,11 +165,11 @@ def _walk(
     visitor: Visitor, chance: random.Random, photograph: Photograph, accuracy: str, end: float, seen: Seen
 ) -> None:
     """Lessons in the order of the course; in between an upload, and a run that trains."""
-    tasks: list[tuple[str, Callable[[], None]]] = [("lesson", _lesson(visitor, place, seen)) for place in LESSONS]
-    tasks.insert(chance.randrange(2, len(tasks)), ("upload", _grad_cam(visitor, photograph, seen)))
+    tasks = [_lesson(visitor, place, seen) for place in LESSONS]
+    tasks.insert(chance.randrange(2, len(tasks)), _grad_cam(visitor, photograph, seen))
     if chance.random() < 0.2:
-        tasks.append(("train", _train(visitor, accuracy, seen)))
-    for _, task in tasks:
+        tasks.append(_train(visitor, accuracy, seen))
+    for task in tasks:
         if time.monotonic() >= end:
             return
         time.sleep(chance.uniform(0.5, 1.5) * THINKING)

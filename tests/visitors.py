@@ -48,8 +48,6 @@ class Visitor:
     def __init__(self, url: str, address: str = "", *, timeout: float = 60.0) -> None:
         """Opens `address` ("features?layer=features.3") and waits until the page is there."""
         self.timeout = timeout
-        self.received = 0
-        """Bytes from the server."""
         self.broken: list[str] = []
         """Exceptions that reached the page."""
         self._shown: dict[Path, _Shown] = {}
@@ -105,14 +103,6 @@ class Visitor:
         """Press the button that says so."""
         return self._ask(self.find("button", label).id, "trigger_value", True)
 
-    def choose(self, kind: str, label: str, value: Any, *, as_type: str) -> float:
-        """Give a widget a value; as_type: the protocol's field, such as "string_value" or "int_value"."""
-        return self._ask(self.find(kind, label).id, as_type, value)
-
-    def tell(self, key: str, value: Any, *, as_type: str = "json_value") -> float:
-        """Give the widget with this key in the app's code a value, a component of ours above all."""
-        return self._ask(self.widget(key), as_type, value)
-
     def upload(self, label: str, name: str, content: bytes) -> float:
         """Give a file to the uploader with that label; the seconds until the page had read it."""
         begun = time.perf_counter()
@@ -154,14 +144,6 @@ class Visitor:
                 return element
             labels.append(element.label)
         raise AssertionError(f"No {kind} {label!r} on the page, which has {labels}.")
-
-    def widget(self, key: str) -> str:
-        """The identity of the widget with this key."""
-        for shown in self._now():
-            identity = _identity(shown)
-            if identity.endswith(f"-{key}"):
-                return identity
-        raise AssertionError(f"No widget with the key {key!r} on the page.")
 
     def elements(self, kind: str) -> list[Any]:
         """All elements of a kind, in the page's order."""
@@ -248,7 +230,6 @@ class Visitor:
         try:
             for data in self._socket:
                 assert isinstance(data, bytes)
-                self.received += len(data)
                 message = ForwardMsg()
                 message.ParseFromString(data)
                 with self._changed:

@@ -68,18 +68,16 @@ def guess(key: str, question: str, options: Mapping[str, str], *, about: str = "
     return committed
 
 
-def reveal(chosen: str | None, answer: str, because: str, *, question: str = "") -> None:
+def reveal(chosen: str | None, answer: str, because: str) -> None:
     """Answer a guess with what was computed; says nothing before there is a guess.
 
-    question: the key under which the learner's progress notes it, where the guess was no `guess` but a click.
+    The learner's progress notes what came from `guess`; a click in a picture has no question's key and is not noted.
     """
     if chosen is None:
         return
-    about = ""
     if isinstance(chosen, Guess):
-        question, about = chosen.question, chosen.about
-    if question:
-        progress.mine().answer(question, session.page(), guessed=f"{about}={chosen}", right=chosen == answer)
+        guessed = f"{chosen.about}={chosen}"
+        progress.mine().answer(chosen.question, session.page(), guessed=guessed, right=chosen == answer)
     if chosen == answer:
         st.success(f"**As you guessed.** {because}", icon=":material/check:")
     else:
