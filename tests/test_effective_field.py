@@ -22,31 +22,8 @@ from cnn_core.library import LibraryPicture
 from cnn_core.receptive_field import receptive_field, receptive_fields
 
 from .saliency_networks import PlainInput, Pooled, classifier_of
-from .torchvision_networks import Bench, bench, least_size, noise_picture, on_meta, with_random_weights
+from .torchvision_networks import TWENTY, Bench, bench, least_size, noise_picture, on_meta, with_random_weights
 
-# At least one of every family; small ones, so that all take some seconds together.
-TWENTY = [
-    "alexnet",
-    "convnext_tiny",
-    "densenet121",
-    "efficientnet_b0",
-    "efficientnet_v2_s",
-    "googlenet",
-    "inception_v3",
-    "mnasnet0_5",
-    "mobilenet_v2",
-    "mobilenet_v3_large",
-    "mobilenet_v3_small",
-    "regnet_x_400mf",
-    "regnet_y_400mf",
-    "resnet18",
-    "resnet50",
-    "resnext50_32x4d",
-    "shufflenet_v2_x0_5",
-    "squeezenet1_0",
-    "squeezenet1_1",
-    "vgg11",
-]
 N_UNITS = 10
 
 

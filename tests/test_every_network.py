@@ -12,7 +12,7 @@ import torch
 from cnn_core.operations import explain_units
 from cnn_core.tracing import trace
 
-from .torchvision_networks import EVERY_CNN, bench, least_size, noise_picture, on_meta, with_random_weights
+from .torchvision_networks import EVERY_CNN, TWENTY, bench, least_size, noise_picture, on_meta, with_random_weights
 
 N_UNITS = 20
 """Random units of every operation."""
@@ -35,32 +35,7 @@ def test_none_is_left_out() -> None:
 
 
 # One or two of each family in the gate, all of them in the long run.
-IN_THE_GATE = frozenset(
-    [
-        "alexnet",
-        "convnext_tiny",
-        "densenet121",
-        "efficientnet_b0",
-        "efficientnet_v2_s",
-        "googlenet",
-        "inception_v3",
-        "mnasnet0_5",
-        "mobilenet_v2",
-        "mobilenet_v3_small",
-        "mobilenet_v3_large",
-        "regnet_x_400mf",
-        "regnet_y_400mf",
-        "resnet18",
-        "resnet50",
-        "resnext50_32x4d",
-        "shufflenet_v2_x0_5",
-        "squeezenet1_0",
-        "squeezenet1_1",
-        "vgg11",
-        "vgg11_bn",
-        "wide_resnet50_2",
-    ]
-)
+IN_THE_GATE = frozenset([*TWENTY, "vgg11_bn", "wide_resnet50_2"])
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,29 @@ from cnn_core.preprocessing import ModelInput, Preprocessing
 
 TRANSFORMERS = ("vit_", "swin", "maxvit")
 EVERY_CNN = tuple(sorted(n for n in tvm.list_models(module=tvm) if not n.startswith(TRANSFORMERS)))
+# At least one of every family; small ones, so that all take some seconds together.
+TWENTY = [
+    "alexnet",
+    "convnext_tiny",
+    "densenet121",
+    "efficientnet_b0",
+    "efficientnet_v2_s",
+    "googlenet",
+    "inception_v3",
+    "mnasnet0_5",
+    "mobilenet_v2",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
+    "regnet_x_400mf",
+    "regnet_y_400mf",
+    "resnet18",
+    "resnet50",
+    "resnext50_32x4d",
+    "shufflenet_v2_x0_5",
+    "squeezenet1_0",
+    "squeezenet1_1",
+    "vgg11",
+]
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from typing import Final
+from typing import Any, Final, Literal
 
 import streamlit as st
 from PIL import Image
@@ -77,23 +77,16 @@ def _ways(room: Room) -> None:
     generation = st.session_state.get(_GENERATION, 0)
     one_by_one, folder, packed = st.tabs(["Pictures", "A folder", "A zip"])
     limits = f"at most {LIMITS.files:,} pictures and {LIMITS.bytes // 2**20} MB in all, 10 MB each"
-    with one_by_one:
-        key = f"cl_audit_pictures_{generation}"
-        st.file_uploader(
-            f"Pictures ({limits})",
+    ways: tuple[tuple[Any, str, str, Literal["directory"] | bool], ...] = (
+        (one_by_one, "pictures", "Pictures", True),
+        (folder, "folder", "A folder; its subfolders are labels", "directory"),
+    )
+    for tab, name, words, several in ways:
+        key = f"cl_audit_{name}_{generation}"
+        tab.file_uploader(
+            f"{words} ({limits})",
             type=FORMATS,
-            accept_multiple_files=True,
-            max_upload_size=MAX_BYTES // 2**20,
-            key=key,
-            on_change=_take_pictures,
-            args=(room, key),
-        )
-    with folder:
-        key = f"cl_audit_folder_{generation}"
-        st.file_uploader(
-            f"A folder; its subfolders are labels ({limits})",
-            type=FORMATS,
-            accept_multiple_files="directory",
+            accept_multiple_files=several,
             max_upload_size=MAX_BYTES // 2**20,
             key=key,
             on_change=_take_pictures,

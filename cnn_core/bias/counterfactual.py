@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from ..errors import InvalidOption
 from .backgrounds import ground, grounds
@@ -162,8 +163,7 @@ def counterfactuals(
     logits = _logits(classifier, [rgb for _, _, _, rgb in made], on_progress)
     order = np.argsort(-logits[0], kind="stable")
     other = b if b is not None else int(next(i for i in order if i != a))
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+    probabilities = softmax(logits, axis=1)
     decisions = [int(z[a] > z[other]) if b is not None else int(z.argmax()) for z in logits]
     rows = []
     for (kind, title, key, rgb), z, p, decision in zip(made, logits, probabilities, decisions, strict=True):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from ..errors import ConvLensError
 from ..saliency.batch import Batch
@@ -111,8 +112,7 @@ class Reader:
         # Equal logits: the first class wins, as it does in argmax.
         order = np.argsort(-logits, kind="stable")
         first, second = int(order[0]), int(order[min(1, len(order) - 1)])
-        shares = np.exp(logits.astype(np.float64) - logits.max())
-        shares /= shares.sum()
+        shares = softmax(logits.astype(np.float64))
         is_empty, _ = judge(raw, rectified=True, label="")
         values = np.maximum(np.nan_to_num(raw, posinf=0.0, neginf=0.0), 0.0).astype(np.float32)
         return _line(

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from ..errors import InvalidOption
 from ..saliency.progress import ShouldStop
@@ -98,7 +99,7 @@ def swap_test(
              for _, donor in arms]
         )  # fmt: skip
         answers = logits(pictures)
-        tops, shares = answers.argmax(axis=1), _softmax(answers)
+        tops, shares = answers.argmax(axis=1), softmax(answers.astype(np.float64), axis=1)
         flips = tops != one.row.predicted
         removed += int(flips[0])
         if plan is not None:
@@ -228,8 +229,3 @@ def _not_tried(n: int, n_boxed: int, n_drawn: int) -> str:
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else 0.0
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
