@@ -113,7 +113,7 @@ def covered_at(
     )
 
 
-def answer(bench: Bench, kept: cc.SaliencyMap, request: object, position: tuple[float, float]) -> None:
+def answer(bench: Bench, kept: cc.SaliencyMap, request: object, position: tuple[float, float], subject: str) -> None:
     """Compare the visitor's click with the map, and with what greying a square there really does."""
     found = point_at(kept, *position)
     peak = kept.peak()
@@ -131,7 +131,7 @@ def answer(bench: Bench, kept: cc.SaliencyMap, request: object, position: tuple[
         f"{name} goes from {before:.2f} to {here.logit:.2f}; with one on the map's strongest cell it "
         f"goes to {there.logit:.2f}."
     ).replace("-", "−")
-    lesson.reveal("strong" if strong else "weak", "strong", chosen)
+    lesson.reveal(lesson.clicked("gradcam", "strong" if strong else "weak", position, about=subject), "strong", chosen)
 
 
 def trial(bench: Bench, kept: cc.SaliencyMap) -> None:
@@ -224,7 +224,7 @@ def laboratory(bench: Bench) -> None:
         return
     with verdict:
         if guess.position is not None:
-            answer(bench, kept, request["target"], guess.position)
+            answer(bench, kept, request["target"], guess.position, subject)
         with st.container(horizontal=True, gap="small"):
             st.button("Guess again", on_click=forget, type="tertiary", icon=":material/undo:")
             st.download_button(

@@ -34,7 +34,8 @@ def trail() -> None:
     guess = trail_lesson.walk(bench, followed, start)
     if guess is None:
         return
-    trail_lesson.answer(followed, guess, round(min(bench.model_input.shown_rgb.shape[:2]) / 7))
+    side = round(min(bench.model_input.shown_rgb.shape[:2]) / 7)
+    trail_lesson.answer(followed, guess, side, trail_lesson.subject_of(bench, start))
     if words := trail_lesson.thread(followed):
         st.markdown(words)
     trail_lesson.trial(bench, followed, guess)

@@ -26,6 +26,17 @@ def test_a_question_counts_once_whatever_is_tried() -> None:
     assert own.of("pixels") == (1, 1) and own.of("kernel") == (1, 0) and own.n_right == 1
 
 
+def test_a_guess_is_graded_by_what_it_met_first() -> None:
+    own = Progress()
+    own.answer("relu_zeros", "pooling", guessed="=some", right=True)
+    own.answer("relu_zeros", "pooling", guessed="=some", right=False)  # another layer is looked at
+    own.answer("features", "features", guessed="layer a=colour", right=True)
+    own.answer("features", "features", guessed="layer b=shape", right=False)
+    own.answer("features", "features", guessed="layer a=colour", right=True)  # and back
+    assert (own.answers["relu_zeros"].right, own.answers["relu_zeros"].tries) == (True, 1)
+    assert (own.answers["features"].right, own.answers["features"].tries) == (False, 2)
+
+
 def test_what_is_saved_comes_back() -> None:
     own = Progress()
     own.visit("pixels")

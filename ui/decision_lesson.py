@@ -72,7 +72,7 @@ def number_word(target: TargetRequest) -> str:
     return "margin" if isinstance(target, tuple) else "logit"
 
 
-def answer_exact(bench: Bench, ledger: LogitLedger, cells: Cells, guess: tuple[int, int]) -> None:
+def answer_exact(ledger: LogitLedger, guess: tuple[int, int], subject: str) -> None:
     """Compare the guessed cell with the ledger's strongest."""
     assert ledger.cells is not None
     ranking = ledger.cell_ranking()
@@ -83,11 +83,12 @@ def answer_exact(bench: Bench, ledger: LogitLedger, cells: Cells, guess: tuple[i
         f"{ledger.logit:.3f}. Your cell, row {guess[0]}, column {guess[1]}, gives {ledger.cells[guess]:+.3f}: "
         f"rank {rank} of {len(ranking)}."
     ).replace("-", "−")
-    lesson.reveal("best" if guess == best else "other", "best", says)
+    chosen = lesson.clicked("decision", "best" if guess == best else "other", guess, about=subject)
+    lesson.reveal(chosen, "best", says)
 
 
 def answer_covered(
-    cells: Cells, answers: tuple[Covered, ...], guess: tuple[int, int] | None, label: str, word: str
+    answers: tuple[Covered, ...], guess: tuple[int, int] | None, label: str, word: str, subject: str
 ) -> None:
     """Compare the guessed square with the one whose loss costs most."""
     drops = [one.logit_drop for one in answers]
@@ -99,7 +100,8 @@ def answer_covered(
         at = guess[0] * GRID + guess[1]
         rank = f"rank {order.index(at) + 1} of {len(drops)}"
         says += f" Your square, row {guess[0]}, column {guess[1]}, costs {lost[at]}: {rank}."
-        lesson.reveal("best" if guess == best else "other", "best", says)
+        chosen = lesson.clicked("decision", "best" if guess == best else "other", guess, about=subject)
+        lesson.reveal(chosen, "best", says)
     else:
         st.info(says, icon=":material/science:")
 
@@ -198,9 +200,9 @@ def evidence(bench: Bench, head: Head, ledger: LogitLedger) -> None:
     if guess is None:
         return
     if exact and guess.cell is not None:
-        answer_exact(bench, ledger, cells, guess.cell)
+        answer_exact(ledger, guess.cell, subject)
     elif not exact:
-        answer_covered(cells, answers, guess.cell, ledger.label, number_word(target))
+        answer_covered(answers, guess.cell, ledger.label, number_word(target), subject)
 
     def forget() -> None:
         guesses.pop(subject, None)

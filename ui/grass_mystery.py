@@ -167,7 +167,7 @@ def _verdict(case: int, state: dict[str, Any], suspect: Suspect, found: Exhibit)
         + f", and more than {100 * BIASED_FALL:.0f} counts as going by the ground. {100 * report.wall.share:.1f} % of "
         f"its evidence lies on the animal, which covers {100 * report.wall.area:.1f} %. You keep {gained} points."
     )
-    lesson.reveal(state["verdict"], truth, said)
+    lesson.reveal(lesson.clicked("grass_mystery", state["verdict"], (case,)), truth, said)
     with st.expander("All the evidence", icon=":material/folder_open:"):
         st.table(group_table(found))
         st.markdown(grass_bias.swap_words(found.swaps))

@@ -91,9 +91,10 @@ def _guess(rgb: NDArray[np.uint8], digest: str) -> None:
         pictures = st.container(width="content", horizontal=True)
         with st.container(width=420):
             chosen = lesson.guess(
-                f"kernel_places_{digest[:12]}",
+                "kernel_places",
                 f"The *{preset.title.lower()}* kernel takes below minus above. Where will it light up most?",
                 {letter: letter for letter in "ABC"},
+                about=digest[:12],
             )
             if chosen is not None:
                 strengths = dict(zip("ABC", places, strict=True))

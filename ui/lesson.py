@@ -12,10 +12,12 @@ from ui import glossary, progress, session, shell
 
 
 class Guess(str):
-    """The key of a chosen option, which knows its question."""
+    """What was guessed, as `reveal` compares it with the answer; it knows its question."""
 
     question: str
     about: str
+    made: str
+    """What the learner did: the option's key, or the place that was clicked."""
 
 
 def header(title: str, sentence: str) -> None:
@@ -63,20 +65,33 @@ def guess(key: str, question: str, options: Mapping[str, str], *, about: str = "
                 )
     if chosen is None:
         return None
-    committed = Guess(chosen)
-    committed.question, committed.about = key, about
+    return _committed(chosen, key, about, chosen)
+
+
+def clicked(key: str, guessed: str, where: tuple[float, ...], *, about: str = "") -> Guess:
+    """A guess that was made by a click in a picture, for `reveal`: noted as one that was made by a button.
+
+    guessed: what `reveal` compares with the answer, such as "near" or "far". where: what was clicked (a position, a
+    cell), so that the same click shown again, or graded anew, is no further try.
+    """
+    return _committed(guessed, key, about, ",".join(f"{value:g}" for value in where))
+
+
+def _committed(guessed: str, question: str, about: str, made: str) -> Guess:
+    committed = Guess(guessed)
+    committed.question, committed.about, committed.made = question, about, made
     return committed
 
 
 def reveal(chosen: str | None, answer: str, because: str) -> None:
     """Answer a guess with what was computed; says nothing before there is a guess.
 
-    The learner's progress notes what came from `guess`; a click in a picture has no question's key and is not noted.
+    The learner's progress notes what came from `guess` or `clicked`; another text has no question and is not noted.
     """
     if chosen is None:
         return
     if isinstance(chosen, Guess):
-        guessed = f"{chosen.about}={chosen}"
+        guessed = f"{chosen.about}={chosen.made}"
         progress.mine().answer(chosen.question, session.page(), guessed=guessed, right=chosen == answer)
     if chosen == answer:
         st.success(f"**As you guessed.** {because}", icon=":material/check:")

@@ -40,7 +40,10 @@ def guess(bench: widgets.Bench) -> bool:
     network = bench.classifier.network
     options = {o.name: f"{o.name} ({o.short_title})" for o in candidates(network)}
     chosen = lesson.guess(
-        f"network_{bench.classifier.key}", "Which of these operations takes the most multiply-adds?", options
+        "network",
+        "Which of these operations takes the most multiply-adds?",
+        options,
+        about=bench.classifier.key,
     )
     most, big = costliest(network), biggest(network)
     lesson.reveal(chosen, most.name, answer(network, most, big))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import streamlit as st
@@ -17,17 +17,21 @@ _FORMAT: Final = "convlens progress"
 _VERSION: Final = 1
 MAX_BYTES: Final = 100_000
 _MOST_ANSWERS: Final = 500
+_MOST_TRIES: Final = 1_000
 _KEY: Final = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 
 
 @dataclass(frozen=True)
 class Answered:
-    """One question that was answered: in which lesson, whether the last guess was right, and after how many guesses."""
+    """One question that was answered: in which lesson, whether the last guess was right, and after how many guesses.
+
+    A guess counts by what it met when it was made: layers or pictures that are looked at later do not grade it anew.
+    """
 
     lesson: str
     right: bool
     tries: int
-    last: str = ""
+    met: frozenset[str] = frozenset()
     """What was guessed, and about what: the same guess shown again is no further try. Not in the file."""
 
 
@@ -56,11 +60,11 @@ class Progress:
     def answer(self, key: str, lesson: str, *, guessed: str, right: bool) -> None:
         """Note a guess that was answered; shown again, it is the same one."""
         before = self.answers.get(key)
-        if before is not None and before.last == guessed:
-            self.answers[key] = replace(before, right=right)
-        elif before is not None or len(self.answers) < _MOST_ANSWERS:
-            tries = 1 if before is None else before.tries + 1
-            self.answers[key] = Answered(lesson, right, tries, guessed)
+        if before is None:
+            if len(self.answers) < _MOST_ANSWERS:
+                self.answers[key] = Answered(lesson, right, 1, frozenset([guessed]))
+        elif guessed not in before.met and before.tries < _MOST_TRIES:
+            self.answers[key] = Answered(lesson, right, before.tries + 1, before.met | {guessed})
 
     def to_json(self) -> str:
         """The file that `from_json` reads."""
@@ -115,7 +119,7 @@ def _checked(key: str) -> str:
 
 def _answered(one: dict[str, Any]) -> Answered:
     lesson, right, tries = one["lesson"], one["right"], one["tries"]
-    if not (isinstance(lesson, str) and isinstance(right, bool) and type(tries) is int and 1 <= tries <= 1_000_000):
+    if not (isinstance(lesson, str) and isinstance(right, bool) and type(tries) is int and 1 <= tries <= _MOST_TRIES):
         raise ValueError(one)
     return Answered(lesson, right, tries)
 

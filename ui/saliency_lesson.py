@@ -78,7 +78,7 @@ def laboratory(bench: Bench) -> None:
         if guess.position is not None and tiles:
             with squares:
                 cards = st.container()
-            answer(bench, asked, tiles, guess.position, cards)
+            answer(bench, asked, tiles, guess.position, cards, subject)
         st.button(
             "Guess again",
             on_click=lambda: st.session_state[GUESSES].pop(subject, None),

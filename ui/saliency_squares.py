@@ -37,10 +37,15 @@ def covered_squares(
 
 
 def answer(
-    bench: Bench, asked: Asked, tiles: list[Tile], position: tuple[float, float], pictures: DeltaGenerator
+    bench: Bench,
+    asked: Asked,
+    tiles: list[Tile],
+    position: tuple[float, float],
+    pictures: DeltaGenerator,
+    subject: str,
 ) -> None:
     """Compare the click with each map, and with what greying a square there, or at each map's choice, really does;
-    the greyed pictures go into `pictures`."""
+    the greyed pictures go into `pictures`; `subject` names what the guess is about."""
     side = square_side(bench)
     speaking = [tile for tile in tiles if not judged(tile.map)[0]]
     if not speaking:
@@ -58,8 +63,9 @@ def answer(
         if not worse
         else f"the squares that {', '.join(worse)} like best cost more."
     )
+    guessed = "strong" if 2 * len(agreeing) >= len(speaking) else "weak"
     lesson.reveal(
-        "strong" if 2 * len(agreeing) >= len(speaking) else "weak",
+        lesson.clicked("saliency", guessed, position, about=subject),
         "strong",
         f"{found} your place in the strongest quarter ({len(agreeing)} of {len(speaking)} maps). With a "
         f"{marks[0].side} × {marks[0].side} grey square there the {name} goes from {_number(before)} to "

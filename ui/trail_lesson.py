@@ -332,8 +332,8 @@ def verdict(found: TrailTrial, words: str) -> str:
     )
 
 
-def answer(trail: cc.Trail, guess: Guess, side: int) -> None:
-    """Where it ends, against the guess."""
+def answer(trail: cc.Trail, guess: Guess, side: int, subject: str) -> None:
+    """Where it ends, against the guess about `subject`."""
     if guess.position is None:
         return
     if trail.end != "input":
@@ -341,8 +341,10 @@ def answer(trail: cc.Trail, guess: Guess, side: int) -> None:
         return
     row, column = trail.steps[-1].index[1:]
     away = float(np.hypot(row + 0.5 - guess.position[0], column + 0.5 - guess.position[1]))
+    found = "near" if away <= side else "far"
     lesson.reveal(
-        "near" if away <= side else "far",
+        # Who chose another way on the trail could lead it to the own cross: that is no answer to the question.
+        found if trail.turns else lesson.clicked("trail", found, guess.position, about=subject),
         "near",
         f"The trail ends at row {row}, column {column}: {away:.0f} pixels from your cross (orange); "
         f"closer than {side} pixels, a seventh of the picture, counts as found.",

@@ -120,12 +120,13 @@ def _guess(bench: widgets.Bench, layer: cc.Operation, shown: tuple[int, int, int
                 st.image(framed, caption=names[str(channel)], width=104)
         with st.container(width=420):
             place = "_".join(map(str, index))
-            key = f"unit_{bench.classifier.key}_{layer.name}_{place}_{bench.model_input.digest[:10]}"
+            about = f"{bench.classifier.key}_{layer.name}_{place}_{bench.model_input.digest[:10]}"
             chosen = lesson.guess(
-                key,
+                "unit",
                 f"Which of these input channels adds most, in size, to channel {index[0]} at row {index[1]}, "
                 f"column {index[2]}?",
                 names,
+                about=about,
             )
             sizes = ", ".join(f"{names[str(t.source_index[0])]} {t.value:+.4f}".replace("-", "−") for t in choice)
             lesson.reveal(
