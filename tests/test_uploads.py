@@ -218,6 +218,37 @@ def test_names_of_single_files_lead_nowhere(folder: PictureFolder, given: str) -
     assert len(item.name) <= 200 and ".." not in item.name.split("/") and item.name.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["herd/cow/1.png", "herd/camel/2.png"], [("camel/2.png", "camel"), ("cow/1.png", "cow")]),
+        (
+            ["photos/cow/1.png", "photos/cow/2.png"],
+            [("cow/1.png", None), ("cow/2.png", None)],
+        ),  # one label tells nothing
+        (["1.png", "2.png"], [("1.png", None), ("2.png", None)]),
+        (["/1.png", "cow\\2.png"], [("1.png", None), ("cow/2.png", "cow")]),
+        (["..", "//"], []),
+    ],
+)
+def test_a_folder_is_named_without_what_all_of_it_lies_in(
+    folder: PictureFolder, given: list[str], expected: list[tuple[str, str | None]]
+) -> None:
+    files = [(name, png(i)) for i, name in enumerate(given)]
+    if not expected:
+        with pytest.raises(cc.InvalidImage, match="not named as a picture"):
+            folder.add_pictures(files)
+        return
+    folder.add_pictures(files)
+    assert [(item.name, item.label) for item in folder.items()] == expected
+
+
+def test_folders_that_are_brought_one_after_the_other_keep_their_labels(folder: PictureFolder) -> None:
+    folder.add_pictures([("cow/1.png", png(1)), ("cow/2.png", png(2))])
+    folder.add_pictures([("camel/1.png", png(3))])
+    assert [item.label for item in folder.items()] == ["camel", "cow", "cow"]
+
+
 def test_what_is_no_picture_by_name_is_not_taken(folder: PictureFolder) -> None:
     with pytest.raises(cc.InvalidImage, match="not named as a picture"):
         folder.add_pictures([("good.png", png(1)), ("script.py", b"import os")])

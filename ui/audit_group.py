@@ -20,6 +20,7 @@ from ui.text import plain
 _CHOSEN: Final = "cl_audit_tagging"
 _NAME: Final = "cl_audit_tag_name"
 _WANTED: Final = "cl_audit_propose"
+_SHOWN: Final = "cl_audit_tag_shown"
 
 
 def group(room: Room, report: AuditReport) -> None:
@@ -51,6 +52,15 @@ def _proposals(room: Room, report: AuditReport) -> None:
                 on_click=_set,
                 args=(room, room.beside_tags),
             )
+        if room.tags and room.tags_origin == "proposed":
+            st.button(
+                "They make sense: use them",
+                key="cl_audit_accept",
+                icon=":material/check:",
+                on_click=_accept,
+                args=(room,),
+                help="The swaps then go by these groups; while they are proposed only, they go by the labels.",
+            )
         if room.tags:
             st.button("Forget all tags", key="cl_audit_untag", type="tertiary", on_click=_set, args=(room, {}))
     wanted = st.session_state.get(_WANTED)
@@ -65,6 +75,7 @@ def _proposals(room: Room, report: AuditReport) -> None:
     if found is not None:
         st.session_state.pop(_WANTED)
         room.set_tags(found, "proposed", wanted[2])
+        _show_first(room)
         st.rerun()
 
 
@@ -74,36 +85,47 @@ def _ask(wanted: tuple[object, ...]) -> None:
 
 def _set(room: Room, tags: Mapping[str, str]) -> None:
     room.set_tags(tags, "given")
+    _show_first(room)
     st.session_state.pop(_WANTED, None)
+
+
+def _accept(room: Room) -> None:
+    room.set_tags(room.tags, "given", room.n_proposed)
+
+
+def _show_first(room: Room) -> None:
+    """What has just got a tag is what one wants to see."""
+    st.session_state[_SHOWN] = min(room.tags.values(), default="")
 
 
 def _by_hand(room: Room, report: AuditReport) -> None:
     counts = Counter(room.tags.get(row.name) for row in report.rows)
+    kinds = ([""] if counts[None] else []) + sorted(tag for tag in counts if tag)
+    if st.session_state.get(_SHOWN) not in kinds:
+        st.session_state[_SHOWN] = kinds[0]
     shown = st.segmented_control(
         "Show",
-        ["", *sorted(tag for tag in counts if tag)],
+        kinds,
+        required=True,
         format_func=lambda tag: f"{plain(tag)} ({counts[tag]})" if tag else f"Without a tag ({counts[None]})",
-        key="cl_audit_tag_shown",
-        default="",
+        key=_SHOWN,
         label_visibility="collapsed",
     )
-    rows = [row for row in report.rows if (room.tags.get(row.name) or "") == (shown or "")]
-    names = {row.index: row.name for row in report.rows}
+    rows = [row for row in report.rows if (room.tags.get(row.name) or "") == shown]
+    names = {row.index: row.name for row in rows[:PAGE]}
     chosen: tuple[int, ...] = tuple(i for i in st.session_state.get(_CHOSEN, ()) if i in names)
 
     def pick(found: tuple[int, ...]) -> None:
         st.session_state[_CHOSEN] = found
 
     wall(
-        [tile(report, row, room) for row in rows[:PAGE]],
+        [tile(report, row, room, veiled=False) for row in rows[:PAGE]],
         key="cl_audit_tag_wall",
         label="Pictures to tag; several may be chosen",
-        placement=report.store.key.placement,
         chosen=chosen,
         many=True,
         on_pick=pick,
         about=f"{report.store.key.digest}:{room.pictures}",
-        empty="Every picture has a tag." if not shown else "No picture has this tag.",
         size=88,
     )
     if len(rows) > PAGE:
@@ -112,19 +134,20 @@ def _by_hand(room: Room, report: AuditReport) -> None:
     def give() -> None:
         name = " ".join(str(st.session_state.get(_NAME) or "").split())[:40]
         if name and chosen:
-            room.set_tags({**room.tags, **{names[i]: name for i in chosen}}, "given")
+            room.set_tags({**room.tags, **{names[i]: name for i in chosen}}, "given", room.n_proposed)
             st.session_state[_CHOSEN] = ()
 
     def give_all() -> None:
         name = " ".join(str(st.session_state.get(_NAME) or "").split())[:40]
         if name:
-            room.set_tags({**room.tags, **{row.name: name for row in rows}}, "given")
+            room.set_tags({**room.tags, **{row.name: name for row in rows}}, "given", room.n_proposed)
             st.session_state[_CHOSEN] = ()
 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.text_input("Background", placeholder="grass", max_chars=40, key=_NAME, width=180)
         st.button(f"Tag the {len(chosen)} chosen", key="cl_audit_tag", on_click=give, disabled=not chosen)
-        st.button(f"Tag all {len(rows)} of this kind", key="cl_audit_tag_all", on_click=give_all, disabled=not rows)
+        words = f"Name all {len(rows)} of “{plain(shown)}” so" if shown else f"Tag all {len(rows)} without a tag"
+        st.button(words, key="cl_audit_tag_all", on_click=give_all, disabled=not rows)
 
 
 def tagged(room: Room, report: AuditReport) -> tuple[PictureRow, ...]:
@@ -151,7 +174,9 @@ def _table(room: Room, report: AuditReport) -> None:
         right = f"{rate.count} of {rate.n} ({100 * rate.low:.0f} to {100 * rate.high:.0f} %)"
         lines.append(f"| {plain(one.label)} | {plain(one.tag)}{worst} | {right} | {mean} |")
     st.markdown("\n".join(lines))
-    origin = "given by hand" if found.origin == "given" else "proposed by a program: look at them before you believe it"
+    origin = "proposed by a program: look at them before you believe it"
+    if found.origin == "given":
+        origin = "proposed by a program, looked at by you" if room.n_proposed else "given by hand"
     said = f"Tags: {origin}. In brackets: the 95 % interval of the share that is right."
     if found.worst is not None and found.worst.right.share is not None:
         said += (

@@ -70,9 +70,9 @@ def room() -> None:
         held = None
     fresh = held is not None and own.is_fresh(held, audit_run.identity(classifier))
     _trial(own, classifier, title)
-    if audit_run.under_way("first"):
-        return
     if held is None:
+        if audit_run.under_way("first"):
+            return
         st.button(
             f"Look at the {len(own):,} pictures" if guess else f"Look at the {len(own):,} pictures without a guess",
             type="primary" if guess else "secondary",
@@ -92,7 +92,8 @@ def room() -> None:
             if words := audit_swap.example_truth(reference):
                 st.caption(words)
     with middle:
-        _step(own, held, step, fresh, (classifier, title, reference))
+        if not audit_run.under_way("first"):  # what was found before stays to be read beside the bar
+            _step(own, held, step, fresh, (classifier, title, reference))
 
 
 def _trial(own: Room, classifier: cc.Classifier, title: str) -> None:
@@ -245,6 +246,8 @@ def _verdict(own: Room, held: Held, reference: str) -> None:
         if other is None:
             return
     audit_swap.compare(held, other)
+    audit_look.disagreements(own, held.report, other.report, (held.title, other.title))
+    st.caption(f"The report of {plain(other.title)}:")
     audit_swap.downloads(other, "second")
     if other.report.swap is not None and (words := audit_swap.example_truth(chosen)):
         st.caption(f"{plain(other.title)}. {words}")

@@ -17,6 +17,7 @@ from ui.instruments.wall import Tile, wall
 from ui.text import plain
 
 PAGE: Final = 48
+_SIDE_BY_SIDE: Final = 12
 _PAGE: Final = "cl_audit_page"
 _FILTER: Final = "cl_audit_filter"
 
@@ -45,7 +46,8 @@ def look(room: Room, report: AuditReport) -> None:
     _confusion(report)
     _clusters(report)
     if report.bad_files:
-        with st.expander(f"{len(report.bad_files)} files could not be read", icon=":material/broken_image:"):
+        bad = len(report.bad_files)
+        with st.expander(f"{bad} file{'s' * (bad != 1)} could not be read", icon=":material/broken_image:"):
             st.markdown("\n".join(f"- {plain(bad.name)}: {plain(bad.reason)}" for bad in report.bad_files[:100]))
 
 
@@ -126,8 +128,8 @@ def short(probability: float) -> str:
     return f"{probability:.2f}".removeprefix("0")
 
 
-def tile(report: AuditReport, row: PictureRow, room: Room) -> Tile:
-    """A picture on the wall."""
+def tile(report: AuditReport, row: PictureRow, room: Room, *, veiled: bool = True) -> Tile:
+    """A picture on the wall; veiled: with its map over it."""
     boxed = "▢ " if row.name in room.boxes else ""
     tag = room.tags.get(row.name)
     note = f"{boxed}{tag or ''}" or (row.label or "")
@@ -152,7 +154,7 @@ def tile(report: AuditReport, row: PictureRow, room: Room) -> Tile:
         note=note,
         said=f"{said}.",
         thumb=report.thumbnail(row.index),
-        map=report.map(row.index),
+        map=report.map(row.index) if veiled else None,
     )
 
 
@@ -174,6 +176,31 @@ def _wall(room: Room, report: AuditReport, rows: Sequence[PictureRow], *, key: s
     st.caption("A click, or Enter, opens a picture to draw its box.")
 
 
+def disagreements(room: Room, first: AuditReport, second: AuditReport, titles: tuple[str, str]) -> None:
+    """Two networks' maps side by side: of the pictures that they call differently, or of some where there are none."""
+    others = {row.name: row for row in second.rows}
+    both = [(row, others[row.name]) for row in first.rows if row.name in others]
+    apart = [(one, other) for one, other in both if one.predicted_name != other.predicted_name]
+    if apart:
+        st.markdown(f"**What they call differently**: {len(apart)} of {len(both)} pictures")
+    else:
+        st.markdown(f"**They call all {len(both)} pictures the same**; where does each look?")
+    pairs = (apart or both)[:_SIDE_BY_SIDE]
+    for place, (column, report, title) in enumerate(zip(st.columns(2), (first, second), titles, strict=True)):
+        with column:
+            st.markdown(plain(title))
+            wall(
+                [tile(report, pair[place], room) for pair in pairs],
+                key=f"cl_audit_apart_{place}",
+                label=f"The same pictures, maps of {title}",
+                placement=report.store.key.placement,
+                size=88,
+                columns=3,
+            )
+    if len(pairs) < len(apart or both):
+        st.caption(f"The first {len(pairs)} of them.")
+
+
 def _confusion(report: AuditReport) -> None:
     found = report.accuracy
     if found is None:
@@ -184,11 +211,14 @@ def _confusion(report: AuditReport) -> None:
             )
         return
     with st.expander(f"Right and wrong by label: {share_of(found.right)}", icon=":material/grid_on:"):
-        heads = " | ".join(f"“{plain(column)}”" for column in found.columns)
-        lines = [f"| label | right | {heads} |", f"| --- | ---: |{' ---: |' * len(found.columns)}"]
+        heads = [f"“{plain(column)}”" for column in found.columns[:-1]]
+        if any(counts[-1] for counts in found.confusion):
+            heads.append("another class")
+        lines = [f"| label | right | {' | '.join(heads)} |", f"| --- | ---: |{' ---: |' * len(heads)}"]
         for label, rate, counts in zip(found.labels, found.per_label, found.confusion, strict=True):
             share = "–" if rate.share is None else f"{100 * rate.share:.0f} % of {rate.n}"
-            lines.append(f"| **{plain(label)}** | {share} | {' | '.join(f'{n:,}' for n in counts)} |")
+            shown = " | ".join(f"{n:,}" for n in counts[: len(heads)])
+            lines.append(f"| **{plain(label)}** | {share} | {shown} |")
         st.markdown("\n".join(lines))
         st.caption("Rows: what the folder says. Columns: what the network says, in pictures.")
 
@@ -208,14 +238,14 @@ def _clusters(report: AuditReport) -> None:
                 st.image(over, width="stretch", alt=f"Group {one.number + 1}: its mean picture under its mean map")
                 kinds = ", ".join(f"{plain(name)} {n}" for name, n in one.labels[:3])
                 right = "" if one.right.share is None else f"; {100 * one.right.share:.0f} % right"
-                st.caption(f"Group {one.number + 1}, n = {one.n}: {kinds}{right}")
                 st.button(
-                    "Show these",
+                    f"Show group {one.number + 1}",
                     key=f"cl_audit_cluster_{one.number}",
                     on_click=_show_cluster,
                     args=(one.number,),
                     type="tertiary",
                 )
+                st.caption(f"n = {one.n}: {kinds}{right}")
 
 
 def _show_cluster(number: int) -> None:

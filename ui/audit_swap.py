@@ -52,7 +52,9 @@ def _rates(swap: SwapTest, kind: str) -> None:
         found = swap.difference
         low, high = (f"{100 * edge:.0f}".replace("-", "−") for edge in (found.low, found.high))
         estimate = f"{100 * found.estimate:.0f}".replace("-", "−")
-        lines.append(f"| **difference** | **{estimate} points** ({100 * found.level:.0f} % interval {low} to {high}) |")
+        lines.append(
+            f"| **difference** | **{points(estimate)}** ({100 * found.level:.0f} % interval {low} to {high}) |"
+        )
         st.markdown("\n".join(lines))
         st.caption(
             f"Of one kind: of the same {kind}. n = {swap.n} pictures that could be put on both; each counts once. The "
@@ -60,6 +62,11 @@ def _rates(swap: SwapTest, kind: str) -> None:
         )
     if swap.removed.n:
         st.caption(f"With the object painted over, the answer changes in {plain(share_of(swap.removed))}.")
+
+
+def points(written: str) -> str:
+    """ "1 point", "−98 points"."""
+    return f"{written} point{'s' * (written not in ('1', '−1'))}"
 
 
 def _sides(swap: SwapTest) -> None:
@@ -179,7 +186,7 @@ def _difference(report: AuditReport) -> str:
         return "–"
     found = report.swap.difference
     estimate, low, high = (f"{100 * one:.0f}".replace("-", "−") for one in (found.estimate, found.low, found.high))
-    return f"{estimate} points ({low} to {high})"
+    return f"{points(estimate)} ({low} to {high})"
 
 
 def _sentence(first: Held, second: Held) -> str:

@@ -144,10 +144,18 @@ class PictureFolder:
         return tuple(Item(one.item.name, one.item.path) for one in kept)
 
     def add_pictures(self, files: Iterable[tuple[str, bytes]]) -> Added:
-        """Keep single pictures, given by (name, bytes), all or (where they are too many or too large) none of them."""
+        """Keep single pictures, given by (name, bytes), all or (where they are too many or too large) none of them.
+
+        Folders in a name are kept, but for those that all of these pictures lie in: the last folder names the label.
+        """
+        given = [(_inside(name), content) for name, content in files]
+        shared = _shared_folder([path for path, _ in given])
+        if all(path.parent == shared for path, _ in given):
+            shared = shared.parent
         chosen: list[tuple[str, bytes]] = []
         left_out: list[BadFile] = []
-        for name, content in files:
+        for path, content in given:
+            name = str(path.relative_to(shared))
             if len(content) > MAX_PICTURE_BYTES:
                 left_out.append(BadFile(name, f"It has more than {megabytes(MAX_PICTURE_BYTES)}."))
             else:
@@ -319,18 +327,21 @@ def _in_masks(path: PurePosixPath) -> bool:
 
 def _shared_folder(paths: list[PurePosixPath]) -> PurePosixPath:
     """The longest folder that all of them lie in, so far as labels are left below it."""
-    shared = paths[0].parent
-    while not all(shared in path.parents for path in paths):
+    shared = paths[0].parent if paths else PurePosixPath()
+    while shared != shared.parent and not all(shared in path.parents for path in paths):
         shared = shared.parent
     return shared
 
 
+def _inside(given: str) -> PurePosixPath:
+    """A path as a browser gives it, without what would lead out of a folder."""
+    parts = PurePosixPath(given.replace("\\", "/")).parts
+    return PurePosixPath(*(part for part in parts if part.strip("/") and part != ".."))
+
+
 def _clean(given: str) -> str:
     """A name for the report: printable, not endless, its ending kept."""
-    path = PurePosixPath(given.replace("\\", "/"))
-    parts = [
-        "".join(c if c.isprintable() else "_" for c in part)[-80:] for part in path.parts if part not in ("/", "..")
-    ]
+    parts = ["".join(c if c.isprintable() else "_" for c in part)[-80:] for part in _inside(given).parts]
     name = "/".join(parts)[-_NAME_LENGTH:].lstrip("/")
     if not name or PurePosixPath(name).suffix.lower() not in PICTURE_ENDINGS:
         raise InvalidImage(f"{quote(given)} is not named as a picture: JPEG, PNG, WebP, GIF, BMP and TIFF are taken.")
