@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -31,6 +32,12 @@ _DAMAGE: Final = (
     OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError,
     OverflowError, ZeroDivisionError, NotImplementedError, MemoryError, struct.error, zlib.error,
 )  # fmt: skip
+
+# A progressive JPEG has about ten scans, and takes 20 ms for each at the largest size.
+_MOST_SCANS: Final = 100
+_JPEG_MARKER: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+_START_OF_SCAN: Final = 0xDA
+_END_OF_JPEG: Final = 0xD9
 
 _ORIENTATION_TAG: Final = 0x0112
 _UPRIGHT: Final[dict[int, tuple[Image.Transpose, str]]] = {
@@ -98,8 +105,8 @@ def load_image(
         raw, found_name = _read(source, max_bytes)
         opened = _open(raw)
         _check_pixels(opened.size, max_pixels)
-        if getattr(opened, "n_frames", 1) > 1 and opened.format in ("GIF", "WEBP", "PNG", "TIFF"):
-            notes.append(f"The file holds {getattr(opened, 'n_frames', 1)} pictures; the first one is used.")
+        if opened.format in ("GIF", "WEBP", "PNG", "TIFF") and _is_several(opened):
+            notes.append("The file holds several pictures; the first one is used.")
         image = _decode(lambda: opened, notes)
         name = name or found_name
     rgb = np.array(_to_rgb(image, notes), dtype=np.uint8)
@@ -116,7 +123,9 @@ def _read(source: str | os.PathLike[str] | bytes | bytearray | memoryview | IO[b
         path, name = Path(source), Path(source).name
         try:
             with path.open("rb") as file:
-                raw = file.read(limit + 1)
+                # Asked for no more than there is: Python would first make room for the whole limit.
+                size = os.fstat(file.fileno()).st_size
+                raw = file.read(min(size, limit) + 1 if size else limit + 1)
         except FileNotFoundError:
             raise InvalidImage(f"There is no file {str(path)!r}. Give the path of a picture.") from None
         except (OSError, ValueError) as error:  # ValueError: a path with a null byte
@@ -141,13 +150,36 @@ def _reason(error: Exception) -> str:
 def _open(raw: bytes) -> Image.Image:
     """Read the header only; no pixel is decoded here."""
     try:
-        return Image.open(io.BytesIO(raw), formats=FORMATS)
+        opened = Image.open(io.BytesIO(raw), formats=FORMATS)
     except UnidentifiedImageError:
         raise InvalidImage(f"This file is not a picture that can be read here. {_FORMATS_IN_WORDS} work.") from None
     except Image.DecompressionBombError:
         raise InvalidImage("The picture has far too many pixels. Make it smaller and try again.") from None
     except _DAMAGE as error:
         raise InvalidImage("The picture's file is damaged. Save or download it again.") from error
+    if opened.format in ("JPEG", "MPO") and _n_scans(raw) > _MOST_SCANS:
+        raise InvalidImage(f"The picture's file draws it more than {_MOST_SCANS} times over. Save it again as a JPEG.")
+    return opened
+
+
+def _is_several(image: Image.Image) -> bool:
+    """Whether there are more pictures in the file; they are not counted, which takes minutes where there are many."""
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except _DAMAGE:
+        return False  # the others are damaged; whether the first one is, its decoder finds out
+
+
+def _n_scans(raw: bytes) -> int:
+    """How often a JPEG goes over all of its pixels, counted up to one more than is taken: each may be 40 bytes."""
+    n, at = 0, 2
+    while n <= _MOST_SCANS and (marker := _JPEG_MARKER.search(raw, at)) is not None:
+        kind, length = marker[0][1], int.from_bytes(raw[marker.end() : marker.end() + 2])
+        if kind == _END_OF_JPEG:
+            break
+        n += kind == _START_OF_SCAN
+        at = marker.end() + length
+    return n
 
 
 def _check_pixels(size: tuple[int, int], limit: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def test_the_first_frame_of_a_gif_is_used() -> None:
     red, blue = Image.new("RGB", (4, 3), "red"), Image.new("RGB", (4, 3), "blue")
     picture = load_image(encode(red, "GIF", save_all=True, append_images=[blue]))
     assert (picture.rgb == [255, 0, 0]).all()
-    assert any("2 pictures" in note for note in picture.notes)
+    assert any("several pictures" in note for note in picture.notes)
 
 
 # EXIF orientation -> the upright picture, by numpy: what the standard says about row 0 and column 0.
@@ -326,3 +327,27 @@ def test_damaged_files_are_read_or_refused_and_nothing_else(kind: str) -> None:
             assert one_sentence(str(error))
         else:
             assert picture.rgb.dtype == np.uint8 and picture.rgb.shape[2] == 3
+
+
+def tiff_of(n: int) -> bytes:
+    """A TIFF of n grey pictures of one pixel, 102 bytes each."""
+    found = bytearray(b"II*\0" + struct.pack("<I", 8))
+    for i in range(n):
+        following = len(found) + 102 if i < n - 1 else 0
+        tags = ((256, 3, 1), (257, 3, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 4), (277, 3, 1), (279, 4, 1))
+        found += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", tag, kind, 1, v) for tag, kind, v in tags)
+        found += struct.pack("<I", following)
+    return bytes(found)
+
+
+def test_pictures_made_to_take_hours_are_read_or_refused_at_once() -> None:
+    """A TIFF of very many pictures, which only counting them would walk; a JPEG with a scan in each 40 bytes."""
+    begun = time.perf_counter()
+    many = load_image(tiff_of(20_000))
+    assert many.notes[0] == "The file holds several pictures; the first one is used."
+    good = encode(Image.new("L", (2_000, 2_000), 128), "JPEG", progressive=True)
+    last = good[good.rindex(b"\xff\xda") : -2]
+    with pytest.raises(InvalidImage, match="more than 100 times over"):
+        load_image(good[:-2] + last * 100_000 + good[-2:])
+    assert load_image(good).width == 2_000
+    assert time.perf_counter() - begun < 3  # 20 seconds, and an hour, where they are followed

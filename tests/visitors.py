@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,17 @@ from websockets.sync.client import connect
 from ui import failures
 
 Path = tuple[int, ...]
+
+# How each kind of native widget travels, by the name of its message.
+_TRAVELS_AS = {
+    "Button": "trigger_value",
+    "ButtonGroup": "string_array_value",
+    "Checkbox": "bool_value",
+    "MultiSelect": "string_array_value",
+    "NumberInput": "double_value",
+    "Selectbox": "string_value",
+    "TextInput": "string_value",
+}
 
 
 @dataclass
@@ -103,6 +115,24 @@ class Visitor:
         """Press the button that says so."""
         return self._ask(self.find("button", label).id, "trigger_value", True)
 
+    def give(self, element: Any, value: Any) -> float:
+        """Set a native widget to a value, which nobody checks here: options by their words, a slider by numbers."""
+        kind = element.DESCRIPTOR.name
+        if kind == "Slider":
+            of_words = element.type == element.SELECT_SLIDER
+            return self._ask(element.id, "string_array_value" if of_words else "double_array_value", value)
+        return self._ask(element.id, _TRAVELS_AS[kind], value)
+
+    def tell(self, component: str, event: str, value: Any) -> float:
+        """Send an event of a component, found by a part of its key, with any value that JSON can carry."""
+        return self._ask(*self.told(self.component(component), event, value))
+
+    @staticmethod
+    def told(component: Any, event: str, value: Any) -> tuple[str, str, str]:
+        """The message by which a browser tells an event of a component."""
+        events = json.dumps([{"event": event, "value": value}])
+        return _events_of(component.id), "json_trigger_value", events
+
     def upload(self, label: str, name: str, content: bytes) -> float:
         """Give a file to the uploader with that label; the seconds until the page had read it."""
         begun = time.perf_counter()
@@ -135,6 +165,17 @@ class Visitor:
         return time.perf_counter() - begun
 
     # --- what a visitor sees
+
+    @property
+    def address(self) -> str:
+        """What stands in the address bar now, after the host: "features?layer=features.3"."""
+        return f"{self._page}?{self._query}" if self._query else self._page
+
+    def component(self, key: str) -> Any:
+        """The component whose key ends so."""
+        found = [one for one in self.elements("bidi_component") if one.id.endswith(f"-{key}")]
+        assert found, f"No component {key!r} on the page, which has {[c.id for c in self.elements('bidi_component')]}."
+        return found[0]
 
     def find(self, kind: str, label: str) -> Any:
         """The element of a kind ("button", "selectbox", ...) with that label; AssertionError where there is none."""
@@ -194,7 +235,8 @@ class Visitor:
         """The fragment that a widget stands in, "" for the page itself; the lock is held."""
         if identity:
             for shown in self._shown.values():
-                if _identity(shown.element) == identity:
+                own = _identity(shown.element)
+                if own and identity in (own, _events_of(own)):
                     return shown.fragment
         return ""
 
@@ -209,6 +251,8 @@ class Visitor:
             state.id = identity
             if isinstance(value, FileUploaderState):
                 getattr(state, as_type).CopyFrom(value)
+            elif "array" in as_type:
+                getattr(state, as_type).data.extend(value)
             else:
                 setattr(state, as_type, value)
         self._socket.send(message.SerializeToString())
@@ -296,3 +340,8 @@ class Visitor:
 def _identity(element: Any) -> str:
     """The widget that an element is, "" for none."""
     return str(getattr(getattr(element, element.WhichOneof("type") or "empty", None), "id", ""))
+
+
+def _events_of(component: str) -> str:
+    """The hidden widget through which a component's events travel."""
+    return f"$$STREAMLIT_INTERNAL_KEY_{component}__events"

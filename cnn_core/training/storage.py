@@ -7,7 +7,6 @@ import io
 import json
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from ..archives import open_zip
 from ..errors import ConvLensError, InvalidCheckpoint
 from .measuring import ActivationStatistics
 from .networks import fresh_network
@@ -30,6 +30,7 @@ _FORMAT: Final = "convlens-run-1"
 _MAX_BYTES: Final = 64 * 2**20
 _COUNTS: Final = ("number", "of", "n_train", "n_test")  # what is a whole number of a step
 _ZIPPED: Final = ("run.safetensors", "run.json")
+_MOST_ENTRIES: Final = 100  # whoever packs a run's files anew may pack others with them
 
 
 def paths_of(path: str | os.PathLike[str]) -> tuple[Path, Path]:
@@ -66,19 +67,27 @@ def zip_run(run: TrainingRun) -> bytes:
 
 def unzip_run(content: bytes) -> TrainingRun:
     """The run that `zip_run` packed; nothing is written to disk. Raises InvalidCheckpoint for any other file."""
+    too_large = InvalidCheckpoint("The file is larger than any training run of ConvLens.")
     if len(content) > _MAX_BYTES:
-        raise InvalidCheckpoint("The file is larger than any training run of ConvLens.")
+        raise too_large
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            # No more is unpacked than a run may have, whatever the archive says of its sizes.
-            found = [archive.open(name).read(_MAX_BYTES + 1) for name in _ZIPPED]
-    except (zipfile.BadZipFile, zlib.error, KeyError, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+        with open_zip(
+            content,
+            max_bytes=_MAX_BYTES,
+            max_entries=_MOST_ENTRIES,
+            max_unpacked=2 * (_MAX_BYTES + 1),
+            error=InvalidCheckpoint,
+        ) as archive:
+            members = {str(member.path): member for member in archive.files}
+            found = [archive.read(members[name], _MAX_BYTES) for name in _ZIPPED]
+    except (InvalidCheckpoint, KeyError) as error:
         raise InvalidCheckpoint(
             f"This is no training run saved by ConvLens: a .zip with {_ZIPPED[0]} and {_ZIPPED[1]} in it."
         ) from error
-    if max(map(len, found)) > _MAX_BYTES:
-        raise InvalidCheckpoint("The file is larger than any training run of ConvLens.")
-    return _run_of(found[0], found[1], *_ZIPPED)
+    data, text = found
+    if data is None or text is None:
+        raise too_large
+    return _run_of(data, text, *_ZIPPED)
 
 
 def _contents(run: TrainingRun) -> tuple[bytes, bytes]:
