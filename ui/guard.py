@@ -104,6 +104,10 @@ class Guard:
             await refusal(scope, receive, send)
             return
 
+        if scope["type"] == "websocket":  # each of a page's hundred messages passes here: none has headers
+            await self._app(scope, receive, send)
+            return
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 kept = MutableHeaders(scope=message)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import cnn_core as cc
 from cnn_core.filters import filter_of, pointwise_followers, remove_channel
 from cnn_core.operations.explanation import Term
-from ui import lesson, session, widgets
+from ui import cached, lesson, session, widgets
 from ui.instruments import map_pictures
 from ui.instruments.convolution import unit_instrument
 from ui.instruments.unit import unit_payload
@@ -54,7 +54,29 @@ def _index(bench: widgets.Bench, layer: cc.Operation) -> tuple[int, int, int]:
 
 def _liveliest(bench: widgets.Bench, layer: cc.Operation) -> int:
     """The channel whose map varies most: a good one to begin with."""
-    return int(np.argmax(bench.trace.activation(layer.name).std(axis=(1, 2))))
+    trace = bench.trace
+    return cached.memo(
+        "liveliest",
+        (bench.classifier.key, bench.model_input.digest, layer.name),
+        lambda: int(np.argmax(trace.activation(layer.name).std(axis=(1, 2)))),
+        lambda made: 8,
+    )
+
+
+def _explained(bench: widgets.Bench, layer: cc.Operation, index: tuple[int, int, int]) -> cc.UnitExplanation:
+    """The unit taken apart, once for all who look at it."""
+    trace = bench.trace
+    return cached.memo(
+        "unit",
+        (bench.classifier.key, bench.model_input.digest, layer.name, index),
+        lambda: cc.explain_unit(bench.classifier, trace, layer, index),
+        _explanation_bytes,
+    )
+
+
+def _explanation_bytes(made: cc.UnitExplanation) -> int:
+    arrays = [a for term in made.terms for a in (term.window, term.weights, term.padded) if a is not None]
+    return sum(a.nbytes for a in arrays) + 600 * len(made.terms) + 1000
 
 
 def _liveliest_cell(answers: NDArray[np.float32]) -> tuple[int, int]:
@@ -68,7 +90,7 @@ def _liveliest_cell(answers: NDArray[np.float32]) -> tuple[int, int]:
 @st.fragment
 def _unit(bench: widgets.Bench, layer: cc.Operation) -> None:
     index = _index(bench, layer)
-    explanation = cc.explain_unit(bench.classifier, bench.trace, layer, index)
+    explanation = _explained(bench, layer, index)
     top = explanation.ranked(len(explanation.terms))[0]
     _guess(bench, layer, index)
 
@@ -78,7 +100,13 @@ def _unit(bench: widgets.Bench, layer: cc.Operation) -> None:
             for name, value in (("channel", channel), ("row", row), ("column", column)):
                 session.set(name, value)
 
-    payload = unit_payload(bench.classifier, bench.model_input, bench.trace, layer, index)
+    trace = bench.trace
+    payload = cached.memo(
+        "unit_payload",
+        (bench.classifier.key, bench.model_input.digest, layer.name, index),
+        lambda: unit_payload(bench.classifier, bench.model_input, trace, layer, index),
+        len,
+    )
     unit_instrument(payload, key=f"cl_unit_{bench.classifier.key}_{layer.name}", on_open=open_unit)
     _followers(bench, layer, index, explanation)
     _test(bench, layer, index, explanation, top)
@@ -102,7 +130,7 @@ def _elsewhere(layer: cc.Operation, index: tuple[int, int, int]) -> tuple[int, i
 def _guess(bench: widgets.Bench, layer: cc.Operation, shown: tuple[int, int, int]) -> None:
     """Three input channels as pictures with their window: which adds most to another unit of this channel, in size?"""
     index = _elsewhere(layer, shown)
-    explanation = cc.explain_unit(bench.classifier, bench.trace, layer, index)
+    explanation = _explained(bench, layer, index)
     top = explanation.ranked(len(explanation.terms))[0]
     if len(top) < 3:
         st.caption("This filter reads one channel only, so there is nothing to rank." if len(top) == 1 else "")
@@ -142,7 +170,7 @@ def _followers(
     """The same unit through the operations after the convolution, each taken apart and compared with torch."""
     rows = [(layer.short_title, explanation)]
     for link in pointwise_followers(bench.classifier.network, layer.name):
-        rows.append((link.short_title, cc.explain_unit(bench.classifier, bench.trace, link, index)))
+        rows.append((link.short_title, _explained(bench, link, index)))
     with st.expander("This unit as formulas, and the operations after it"):
         for title, unit in rows:
             mark = "✓ equals torch’s number" if unit.matches else "⚠ differs from torch’s number"
