@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 
 import numpy as np
@@ -55,7 +56,27 @@ def test_numpy_scalars_in_the_header_are_refused() -> None:
         pack({"value": np.float32(1.0)})
 
 
-@pytest.mark.parametrize("folder", sorted(p.name for p in ASSETS.iterdir() if not p.name.startswith("_")))
+COMPONENTS = sorted(p.name for p in ASSETS.iterdir() if not p.name.startswith("_"))
+# What only chooses: the pictures and layers that it offers are shown, and saved, by the instruments.
+CHOOSERS = {"picker", "layers"}
+
+
+@pytest.mark.parametrize("folder", COMPONENTS)
+def test_every_component_offers_its_figure_as_files(folder: str) -> None:
+    text = "".join(p.read_text(encoding="utf-8") for p in (ASSETS / folder).glob("*.js"))
+    assert ("saves(root, " in text) is (folder not in CHOOSERS)
+
+
+@pytest.mark.parametrize("folder", COMPONENTS)
+def test_a_component_names_nothing_as_the_shared_scripts_do(folder: str) -> None:
+    """All of them are one module in the browser, where a name that is declared twice stops the component."""
+    top = re.compile(r"^(?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
+    shared = [name for p in (ASSETS / "_shared").glob("*.js") for name in top.findall(p.read_text(encoding="utf-8"))]
+    own = [name for p in (ASSETS / folder).glob("*.js") for name in top.findall(p.read_text(encoding="utf-8"))]
+    assert len({*shared, *own}) == len([*shared, *own])
+
+
+@pytest.mark.parametrize("folder", COMPONENTS)
 def test_components_are_safe_and_offline(folder: str) -> None:
     text = "".join(p.read_text(encoding="utf-8") for p in (ASSETS / folder).iterdir())
     assert "export default" in text

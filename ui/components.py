@@ -44,7 +44,8 @@ def pack(meta: Mapping[str, Any], **arrays: np.ndarray) -> bytes:
 @cache
 def _shared_script() -> str:
     table = json.dumps(palette.for_browser(), separators=(",", ":"))
-    return f"const PALETTE = {table};\n{(ASSETS / '_shared' / 'shared.js').read_text(encoding='utf-8')}\n"
+    scripts = (path.read_text(encoding="utf-8") for path in sorted((ASSETS / "_shared").glob("*.js")))
+    return f"const PALETTE = {table};\n" + "\n".join(scripts) + "\n"
 
 
 @cache

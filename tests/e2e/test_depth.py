@@ -55,9 +55,10 @@ def facts(page: Page) -> dict[str, float]:
     return {name: numbers(value)[0] for name, value in zip(names, values, strict=True)}
 
 
-def save(page: Page, button: str) -> bytes:
+def save(page: Page, button: str, *, last: bool = False) -> bytes:
+    found = page.get_by_role("button", name=button, exact=True)
     with page.expect_download() as started:
-        page.get_by_role("button", name=button, exact=True).click()
+        (found.last if last else found.first).click()
     return Path(started.value.path()).read_bytes()
 
 
@@ -131,7 +132,7 @@ def test_boxes_and_fields_follow_the_cell(new_page: NewPage) -> None:
     settled(page)
     assert f"column={column}" in page.url
     check_facts(page, (12, row, column))
-    table = np.genfromtxt(io.BytesIO(save(page, "Field (CSV)")), delimiter=",", names=True)
+    table = np.genfromtxt(io.BytesIO(save(page, "Save the numbers as CSV")), delimiter=",", names=True)
     assert trace.input is not None
     magnitude = effective_field(classifier, trace.input, LAYER, (12, row, column)).magnitude
     np.testing.assert_allclose(table["share_of_gradient"].reshape(224, 224), magnitude, rtol=1e-4, atol=1e-9)
@@ -195,7 +196,7 @@ def test_sight_by_depth(new_page: NewPage) -> None:
     hovered = told.inner_text().split(" · ")[0]
     assert hovered != name and f"depth {entries[hovered].depth}" in told.inner_text()
     assert frames(page).sent == 0
-    table = save(page, "All numbers (CSV)").decode().splitlines()
+    table = save(page, "Save the numbers as CSV", last=True).decode().splitlines()
     rows = {line.split(",")[0]: line.split(",") for line in table[1:]}
     for key in ("features.0.0", LAYER, "classifier.1"):
         assert float(rows[key][3]) == max(entries[key].size) and int(rows[key][2]) == entries[key].depth
@@ -205,7 +206,7 @@ def test_sight_by_depth(new_page: NewPage) -> None:
     settled(page)
     found = measure_abstraction(classifier)
     assert found is not None
-    table = save(page, "All numbers (CSV)").decode().splitlines()
+    table = save(page, "Save the numbers as CSV", last=True).decode().splitlines()
     assert table[0].endswith("moved_by_16_pixels,mirrored,hues_turned")
     rows = {line.split(",")[0]: line.split(",") for line in table[1:]}
     for at, key in enumerate(found.layers):

@@ -170,7 +170,7 @@ def test_files_hold_the_exact_numbers(new_page: NewPage, trace: cc.Trace) -> Non
     expect(root.locator(".onename")).to_have_text("Channel 17")
     expected = trace.activation(LAYER)[17]
     with page.expect_download() as download:
-        root.get_by_role("button", name="Numbers as CSV").click()
+        page.locator(".fm + .cl-saves .save-csv").click()
     text = download.value.path().read_text()
     read = np.array([[float(cell) for cell in line] for line in csv.reader(io.StringIO(text))], dtype=np.float32)
     assert np.array_equal(read, expected)

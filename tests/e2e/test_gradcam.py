@@ -62,7 +62,7 @@ def cell_centre(found: cc.SaliencyMap, row: int, column: int) -> tuple[float, fl
 
 def save(page: Page, button: str) -> bytes:
     with page.expect_download() as started:
-        page.get_by_role("button", name=button).click()
+        page.get_by_role("button", name=button).first.click()
     path = started.value.path()
     return Path(path).read_bytes()
 
@@ -115,7 +115,7 @@ def test_guess_then_map_files_and_trial_are_the_librarys(new_page: NewPage) -> N
     assert numbers(page.locator(".gc-number").inner_text())[0] == pytest.approx(float(trace.logits[388]), rel=SHOWN)
 
     # The files hold the raw numbers.
-    table = np.genfromtxt(io.BytesIO(save(page, "Save numbers (CSV)")), delimiter=",", names=True)
+    table = np.genfromtxt(io.BytesIO(save(page, "Save the numbers as CSV")), delimiter=",", names=True)
     np.testing.assert_array_equal(table["value"].astype(np.float32).reshape(7, 7), found.values)
     assert table["centre_row_px"][7] == found.placement.centre(1, 0)[0]
     stored = np.load(io.BytesIO(save(page, "All numbers (.npz)")))
@@ -146,7 +146,7 @@ def test_the_picture_saved_is_the_librarys_overlay(new_page: NewPage) -> None:
     frames(page).reset()
 
     def saved() -> np.ndarray:
-        picture = np.asarray(Image.open(io.BytesIO(save(page, "Save picture (PNG)"))).convert("RGB")).astype(int)
+        picture = np.asarray(Image.open(io.BytesIO(save(page, "Overlay alone (PNG)"))).convert("RGB")).astype(int)
         assert picture.shape == (896, 896, 3)
         blocks = picture.reshape(224, 4, 224, 4, 3)
         assert (blocks == blocks[:, :1, :, :1]).all(), "each input pixel is a square of whole pixels"

@@ -93,7 +93,7 @@ def test_predict_run_read_and_take_along(new_page: NewPage) -> None:
     panel = chart(page)
     frames(page).reset()
     panel.get_by_role("tab", name="Gradients").click()
-    told = list(csv.DictReader(io.StringIO(saved(page, panel.locator(".cv-csv")))))
+    told = list(csv.DictReader(io.StringIO(saved(page, page.locator(".cv + .cl-saves .save-csv").last))))
     gradients = {
         (line["line"], line["name"]): float(line["L2 norm of the weights’ gradient"])
         for line in told
@@ -118,7 +118,7 @@ def test_predict_run_read_and_take_along(new_page: NewPage) -> None:
     )
     table = json.loads(saved(page, page.get_by_role("button", name="Table (JSON)")))
     assert [one["state"] for one in table["runs"]] == ["finished", "finished"]
-    picture = saved(page, panel.locator(".cv-svg"))
+    picture = saved(page, page.locator(".cv + .cl-saves .save-svg").last)
     assert picture.startswith("<svg") and name in picture
 
     # The network is one like any other.

@@ -45,7 +45,7 @@ def output(page: Page) -> Locator:
 
 def downloaded(page: Page) -> np.ndarray:
     with page.expect_download() as download:
-        page.locator(".kernel-mode .csv").click()
+        page.locator(".save-csv").first.click()
     rows = list(csv.reader(io.StringIO(download.value.path().read_text())))
     return np.array(rows, dtype=np.float64)
 

@@ -75,7 +75,7 @@ def cards(root: Locator) -> list[str]:
 
 def saved(page: Page, root: Locator) -> ElementTree.Element:
     with page.expect_download() as download:
-        root.get_by_role("button", name="Graph as SVG").click()
+        page.locator(".nm + .cl-saves .save-svg").click()
     return ElementTree.parse(download.value.path()).getroot()
 
 
@@ -220,7 +220,7 @@ def test_costs_are_read_ranked_and_coloured_without_the_server(new_page: NewPage
     dear = [f for i, f in papers.items() if operations[int((i or "o0")[1:])].macs > 1e6]
     assert set(free) == {"#ffffff"} and dear and "#ffffff" not in dear
     with page.expect_download() as download:
-        root.get_by_role("button", name="Table as CSV").click()
+        page.locator(".nm + .cl-saves .save-csv").click()
     table = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
     assert sum(int(row["parameters"]) for row in table) == sum(p.numel() for p in classifier.module.parameters())
     assert sum(int(row["multiply-adds"]) for row in table) == network.macs

@@ -249,7 +249,7 @@ def test_the_five_experiments_say_what_the_library_says(new_page: NewPage) -> No
     page.get_by_role("radio", name="Probability", exact=True).last.click()
     table = [numbers(row) for row in page.locator('.sal[data-part="curves"] tbody tr').all_inner_texts()]
     assert table[0] == pytest.approx([found.deletion.area, found.insertion.area], rel=SHOWN)
-    csv = save(page, page.get_by_role("button", name="Save curves (CSV)")).decode().splitlines()
+    csv = save(page, page.locator('.sal[data-part="curves"] + .cl-saves .save-csv')).decode().splitlines()
     assert len(csv) == 1 + 2 * 5 * 11
     assert float(csv[3].split(",")[3]) == pytest.approx(found.deletion.logit[2], rel=1e-6)
     assert frames(page).sent == 0

@@ -39,9 +39,12 @@ def skip_guess(page: Page) -> None:
     settled(page)
 
 
-def save(page: Page, button: str) -> str:
+def save(page: Page, kind: str) -> str:
+    button = (
+        page.get_by_role("button", name="JSON") if kind == "JSON" else page.locator(".tl + .cl-saves:visible .save-csv")
+    )
     with page.expect_download() as started:
-        page.get_by_role("button", name=button, exact=True).click()
+        button.last.click()
     return Path(started.value.path()).read_text()
 
 

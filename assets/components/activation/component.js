@@ -269,6 +269,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     event.preventDefault();
   };
 
+  saves(root, {
+    file: `${meta.layer} channel ${meta.channel} before and after`,
+    csv: () => [["row", "column", "before", "after"], ...Array.from(before.data, (x, i) => [Math.floor(i / width), i % width, x, after.data[i]])],
+  });
   const drawAll = () => { drawChannels(); drawCell(); };
   const stop = onResize(root, drawAll);
   drawAll();

@@ -83,6 +83,7 @@ function drawBuilder(self) {
   said.setAttribute("role", "status");
   said.textContent = meta.problem ? `✕ ${meta.problem}` : "✓ All layers fit.";
   root.replaceChildren(top, row, editPanel(self), add, sums, said);
+  saves(root, { file: `my network for ${meta.dataTitle}`, csv: () => csvOfObjects(meta.layers) });
 
   row.scrollLeft = scroll;
   list.onkeydown = (event) => keys(self, event, cards);

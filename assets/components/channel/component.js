@@ -12,6 +12,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.dataset.part = payload.meta.part;
   const draw = PARTS[payload.meta.part]({ root, state, payload, theme, send: setTriggerValue });
   if (name) [...root.querySelectorAll("[aria-label]")].find((element) => element.getAttribute("aria-label") === name)?.focus({ preventScroll: true });
+  saves(root, { file: filed(payload.meta), csv: () => numbersOf(payload) });
   state.stop?.();
   state.stop = onResize(root, draw);
   return () => {

@@ -234,10 +234,10 @@ class KernelRoom {
     if (polite && !this.playing) this.politeTimer = setTimeout(() => (this.find(".sr").textContent = text), 500);
   }
 
-  saveCsv() {
+  /** The map's numbers, row by row, as the server's own arithmetic would write them. */
+  table() {
     const { rows, columns, values } = this.out;
-    const lines = Array.from({ length: rows }, (_, r) => Array.from(values.subarray(r * columns, (r + 1) * columns)).join(","));
-    download(`convolution_${rows}x${columns}.csv`, lines.join("\n") + "\n", "text/csv");
+    return Array.from({ length: rows }, (_, r) => Array.from(values.subarray(r * columns, (r + 1) * columns)));
   }
 
   savePng() {

@@ -141,7 +141,7 @@ KernelRoom.prototype.refreshControls = function () {
   this.writeFormula();
   find(".input-map .size").textContent = `${this.grid.rows} × ${this.grid.columns}${settings.padding ? ` + ${settings.padding} padding on each side` : ""}`;
   find(".output-map .size").textContent = `${this.out.rows} × ${this.out.columns}`;
-  for (const name of [".png", ".csv", ".step", ".back", ".play", ".scrub"]) find(name).disabled = !this.out.values.length;
+  for (const name of [".png", ".step", ".back", ".play", ".scrub"]) find(name).disabled = !this.out.values.length;
   find(".scrub").max = Math.max(0, this.out.values.length - 1);
   fillScale(find(".input-map .scale"), { table: GREY, low: 0, high: 1 }, "brightness, one scale for every picture");
   fillScale(find(".output-map .scale"), this.scale, "own scale");

@@ -122,7 +122,6 @@ function wireKernelRoom(room) {
   };
   find(".lens .size").onclick = () => room.resizeKernel();
   find(".png").onclick = () => room.savePng();
-  find(".csv").onclick = () => room.saveCsv();
   const bias = find(".bias");
   const readBias = () => {
     const value = parseNumber(bias.value);

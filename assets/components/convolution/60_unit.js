@@ -51,6 +51,19 @@ class UnitRoom {
     return this.meta.names ? this.meta.names[index] : `in ${this.meta.first + index}`;
   }
 
+  /** Every product of the cell that is shown: which input channel, where in the kernel, what times what. */
+  table() {
+    const rows = [["input", "row", "column", "value", "weight", "product"]];
+    for (let index = 0; index < this.payload.weights.shape[0]; index++) {
+      const [window, weights] = [this.windowOf(index), this.weightsOf(index)];
+      Array.from(weights).forEach((weight, i) => {
+        const value = window.values[i];
+        rows.push([this.name(index), Math.floor(i / this.kColumns), i % this.kColumns, value, weight, value * weight]);
+      });
+    }
+    return rows;
+  }
+
   windowOf(index) {
     if (this.local) {
       const [, rows, columns] = this.input.shape;

@@ -13,6 +13,9 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     store.room ??= new UnitRoom(parentElement);
     store.room.receive(data, theme, (unit) => setTriggerValue("open", unit));
   }
+  const { room } = store;
+  saves(root, mode === "kernel" ? { file: () => `convolution ${room.out.rows}x${room.out.columns}`, csv: () => room.table() }
+    : { file: () => `${room.meta.layer} channel ${room.meta.channel} row ${room.cell[0]} column ${room.cell[1]}`, csv: () => room.table() });
   store.unobserve?.();
   store.unobserve = onResize(root, () => store.room.redraw());
   return () => {

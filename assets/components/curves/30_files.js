@@ -1,4 +1,4 @@
-// Files: the plot as SVG or PNG with its legend, the plotted numbers as CSV.
+// Files: the plot with its legend, and the plotted numbers.
 
 /** A copy of the chart that stands on its own: a ground, a title, the legend's words under it. */
 function standalone(chart, view, series, theme, title) {
@@ -19,24 +19,6 @@ function standalone(chart, view, series, theme, title) {
   return { text: new XMLSerializer().serializeToString(copy), width, height: total };
 }
 
-function savePng(picture, name) {
-  const url = URL.createObjectURL(new Blob([picture.text], { type: "image/svg+xml" }));
-  const image = new Image();
-  image.onload = () => {
-    const canvas = document.createElement("canvas");
-    canvas.width = 2 * picture.width;
-    canvas.height = 2 * picture.height;
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    URL.revokeObjectURL(url);
-    canvas.toBlob((blob) => download(name, blob, "image/png"));
-  };
-  image.src = url;
-}
-
-function csvField(text) {
-  return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
-}
-
 /** Every number of the view, all frames of it. */
 function csvOf(view) {
   const rows = [["line", "whose", "step", view.xTitle, "name", view.yTitle, "lowest", "highest"]];
@@ -48,5 +30,5 @@ function csvOf(view) {
       rows.push([series.name, series.note, step, series.x[k % n], series.labels[k % n] || "", series.y[k], edge(series.low), edge(series.high)]);
     }
   }
-  return rows.map((row) => row.map((value) => csvField(String(value))).join(",")).join("\n") + "\n";
+  return rows;
 }

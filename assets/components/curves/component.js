@@ -19,8 +19,7 @@ function build(root) {
   ui.readout.setAttribute("aria-live", "polite");
   ui.fit = make("button", "", "Zoom");
   ui.fit.title = "Zoom the axis to the numbers, or show 0 to 100 %";
-  ui.saves = ["PNG", "SVG", "CSV"].map((kind) => make("button", `cv-${kind.toLowerCase()}`, kind));
-  ui.files.append(ui.fit, ...ui.saves);
+  ui.files.append(ui.fit);
   ui.play = make("button", "cv-play", "▶");
   ui.slider = make("input");
   ui.slider.type = "range";
@@ -29,7 +28,7 @@ function build(root) {
   ui.frames.append(ui.play, ui.slider, ui.at);
   ui.top.append(ui.legend, ui.files);
   root.append(ui.tabs, ui.plot, ui.frames, ui.top, ui.note, ui.readout);
-  for (const button of [ui.fit, ui.play, ...ui.saves]) button.type = "button";
+  for (const button of [ui.fit, ui.play]) button.type = "button";
   return ui;
 }
 
@@ -197,24 +196,12 @@ export default function ({ data, parentElement }) {
     S.fitted = !S.fitted;
     all();
   };
-  ui.saves.forEach((button) => {
-    const kind = button.textContent;
-    button.onclick = () => {
-      const v = view();
-      const name = `${S.meta.file}_${v.key}.${kind.toLowerCase()}`;
-      if (kind === "CSV") return download(name, csvOf(v), "text/csv");
-      const picture = standalone(S.drawn.chart, v, shown(), S.theme, S.meta.label);
-      if (kind === "SVG") download(name, picture.text, "image/svg+xml");
-      else savePng(picture, name);
-    };
-  });
-
   function all() {
     const v = view();
     tabs();
     ui.fit.hidden = !v.share;
     ui.fit.setAttribute("aria-pressed", S.fitted);
-    ui.saves.forEach((button) => { button.disabled = !v.series.length; });
+    saves(root, { file: `${S.meta.file}_${v.key}`, ready: v.series.length > 0, csv: () => csvOf(v), picture: () => standalone(S.drawn.chart, v, shown(), S.theme, S.meta.label) });
     legend();
     frames();
     plot();

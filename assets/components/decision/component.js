@@ -86,6 +86,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     find(".sm-temperature output").textContent = number(T, 3);
     find(".sm-one").disabled = T === 1;
     S.chance = chance;
+    const names = new Map(meta.rows.map((row) => [row.index, row.name]));
+    saves(root, {
+      file: `softmax ${meta.label} T ${number(T, 3)}`,
+      csv: () => [["class", "name", "logit", "temperature", "probability"], ...Array.from(z, (logit, i) => [i, names.get(i) ?? "", logit, T, chance(i)])],
+    });
   }
 
   const slider = find(".sm-temperature input");

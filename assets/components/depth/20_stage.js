@@ -138,13 +138,11 @@ function stage(root, S, send) {
   slider.oninput = () => { S.opacity = Number(slider.value) / 100; show(); repaint(); };
   show();
   find(".dp-png").onclick = () => seen.toBlob((blob) => download(`${meta.file}.png`, blob), "image/png");
-  find(".dp-csv").disabled = S.show === "none" && !meta.fields.here;
-  find(".dp-csv").onclick = () => {
-    const field = S.payload[S.show === "mean" ? "mean" : "here"];
-    const rows = ["row,column,share_of_gradient"];
-    for (let i = 0; i < H * W; i++) rows.push(`${Math.floor(i / W)},${i % W},${field.data[i]}`);
-    download(`${meta.file}.csv`, rows.join("\n") + "\n", "text/csv");
-  };
+  // As long as nothing is chosen to be laid over the picture and a guess is asked for, there is no field to give away.
+  saves(root, {
+    file: meta.file,
+    csv: meta.fields.here ? () => csvOfArray(S.payload[S.show === "mean" ? "mean" : "here"], ["row", "column"], "share_of_gradient") : null,
+  });
   paint();
   S.rest = onResize(root, redraw);
   return () => S.rest();

@@ -124,11 +124,11 @@ function plot(root, S, send) {
     const row = rows[S.aimed ?? current];
     readout.textContent = row ? words(row) + (S.aimed !== null && S.aimed !== current ? " Click to open it above." : "") : "Move over the curves to read an operation; click opens it above.";
   }
-  find(".dp-table").onclick = () => {
-    const head = ["operation", "kind", "depth", "field_px", "stride_px", "share_of_picture", "sees_everything", ...changes.map((c) => c.title.replaceAll(" ", "_"))];
-    const body = rows.map((row, i) => [row.name, row.kind, row.depth, row.size, row.stride ?? "", row.share, row.everything ? 1 : 0, ...changes.map((c) => c.values[i] ?? "")]);
-    download(`${meta.file}.csv`, [head, ...body].map((cells) => cells.join(",")).join("\n") + "\n", "text/csv");
-  };
+  saves(root, {
+    file: meta.file,
+    csv: () => [["operation", "kind", "depth", "field_px", "stride_px", "share_of_picture", "sees_everything", ...changes.map((c) => c.title.replaceAll(" ", "_"))],
+      ...rows.map((row, i) => [row.name, row.kind, row.depth, row.size, row.stride ?? "", row.share, row.everything ? 1 : 0, ...changes.map((c) => c.values[i] ?? "")])],
+  });
   rows.forEach((row, i) => { row.at = i; });
   draw();
   S.rest = onResize(root, oncePerFrame(draw));

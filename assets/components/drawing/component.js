@@ -40,6 +40,8 @@ export default function (component) {
     layers.draw();
   };
   draw();
+  saves(root, { file: meta.canDraw ? "my digit and what the network says" : "test picture and what the network says",
+    csv: meta.probabilities ? () => [["class", "probability"], ...meta.names.map((name, i) => [name, meta.probabilities[i]])] : null });
   if (state.watching) state.watching();
   state.watching = onResize(root, oncePerFrame(draw));
   return () => state.watching();

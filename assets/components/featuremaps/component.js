@@ -357,13 +357,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   find(".larger").onclick = () => change({ size: Math.min(TARGETS.length - 1, state.size + 1) });
   const file = (ending) => `${meta.layer.replace(/[^\w.-]+/g, "_")}_${ending}`;
   const numbers = () => (hasExact(state.pin.channel) ? exact.data : null);
-  find(".csv").onclick = () => {
+  saves(root, { file: () => file(`channel_${state.pin.channel}`), csv: () => {
     const values = numbers();
-    if (!values) return;
-    const line = (i) => Array.from(values.subarray(i * meta.columns, (i + 1) * meta.columns), (v) => Number(v.toPrecision(9))).join(",");
-    const text = Array.from({ length: meta.rows }, (_, i) => line(i)).join("\n") + "\n";
-    download(file(`channel_${state.pin.channel}.csv`), text, "text/csv");
-  };
+    return Array.from({ length: values ? meta.rows : 0 }, (_, i) => Array.from(values.subarray(i * meta.columns, (i + 1) * meta.columns), (v) => Number(v.toPrecision(9))));
+  } });
   find(".npz").onclick = () => {
     const values = numbers();
     if (values) download(file(`channel_${state.pin.channel}.npz`), npz("feature_map", values, [meta.rows, meta.columns]));

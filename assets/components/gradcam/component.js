@@ -243,7 +243,7 @@ function stage(root, S, send) {
     ? "Here naive stretching puts each cell where its receptive field is centred: both placements agree."
     : `Aligned: each cell lies at its receptive field's centre. Naive stretching draws cell (0, 0) ${down} pixels too far ${place.shift[0] > 0 ? "down" : "up"} and ${right} too far ${place.shift[1] > 0 ? "right" : "left"}.`;
   find(".gc-png").onclick = () => savePicture(S.overlay, H, W, meta.file);
-  find(".gc-csv").onclick = () => download(`${meta.file}.csv`, csv(meta, values.data, h, w), "text/csv");
+  saves(root, { file: meta.file, ready: !meta.waiting, csv: () => csv(meta, values.data, h, w) });
   paint();
   return onResize(root, draw);
 }
@@ -330,4 +330,8 @@ function strip(root, S, send) {
     button.onclick = () => send("open", layer.name);
     return button;
   }));
+  saves(root, {
+    file: "the same class at several depths",
+    csv: () => [["layer", "row", "column", "value"], ...meta.layers.flatMap((layer, i) => csvOfArray(S.payload[`map${i}`], ["row", "column"]).slice(1).map((row) => [layer.name, ...row]))],
+  });
 }

@@ -38,10 +38,6 @@ export default function (component) {
   };
   const edge = toggle("Outline", "edge");
   const shared = toggle("Shared scale", "shared");
-  const save = make("button", "", "PNG");
-  save.type = "button";
-  save.setAttribute("aria-label", "Download the wall as PNG");
-  save.onclick = () => savePng(looks.map((look) => look.canvas));
   if (meta.kinds.length > 1) bar.append(kinds);
   if (meta.looks.length) bar.append(faded, edge, shared);
   bar.append(save);
@@ -193,20 +189,10 @@ export default function (component) {
 
   const again = oncePerFrame(draw);
   draw();
+  saves(root, { file: () => `wall ${kind().title || "of animals"}`, csv: meta.looks.length ? () => csvOfObjects(kind().captions.flatMap((caption, i) => looks.map((look) => ({
+    picture: i + 1, caption, network: look.title, named: meta.names[look.named[state.kind][i]], probability: look.probabilities[state.kind][i],
+    area_of_animal: payload[`areas_${kind().key}`].data[i], evidence_on_animal: payload[`shares_${look.l}_${kind().key}`].data[i],
+  })))) : null });
   const stop = onResize(root, again);
   return () => stop();
-}
-
-function savePng(canvases) {
-  const width = canvases.reduce((sum, canvas) => sum + canvas.width + 16, -16);
-  const whole = document.createElement("canvas");
-  whole.width = width;
-  whole.height = Math.max(...canvases.map((canvas) => canvas.height));
-  const g = whole.getContext("2d");
-  let x = 0;
-  for (const canvas of canvases) {
-    g.drawImage(canvas, x, 0);
-    x += canvas.width + 16;
-  }
-  whole.toBlob((blob) => download("herd.png", blob, "image/png"));
 }

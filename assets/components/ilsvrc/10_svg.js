@@ -21,12 +21,3 @@ function points(change, digits = 1) {
 function count(n) {
   return n.toLocaleString("en-US");
 }
-
-function csvCell(value) {
-  const text = String(value ?? "");
-  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-function csvOf(rows) {
-  return rows.map((row) => row.map(csvCell).join(",")).join("\n") + "\n";
-}

@@ -15,13 +15,11 @@ function history(root, S, send) {
   S.aim = null;
   const bar = make("div", "bar il-bar");
   const scale = bar.appendChild(make("button", "", "Log scale"));
-  const save = bar.appendChild(make("button", "il-quiet", "Table with sources (CSV)"));
-  for (const button of [scale, save]) button.type = "button";
+  scale.type = "button";
   const holder = make("div", "il-plot");
   const readout = make("div", "readout il-readout");
   readout.setAttribute("aria-live", "polite");
   root.replaceChildren(bar, holder, readout);
-  save.hidden = meta.waiting;
 
   function draw() {
     const focused = holder.contains(root.getRootNode().activeElement);
@@ -116,8 +114,8 @@ function history(root, S, send) {
     readout.textContent = `${entry.year}, ${entry.name}${entry.winner ? "" : " (second place)"}: top-5 error ${percent(entry.error)}${before}.` + (S.aim === null ? "" : " Click or Enter: what was new, and where to try it.");
   }
   scale.onclick = () => { S.log = !S.log; draw(); };
-  save.onclick = () => download("ilsvrc_top5_error.csv", csvOf([["year", "entry", "place", "top5_error", "source", "what_was_new", "paper"],
-    ...entries.map((entry) => [entry.year, entry.name, entry.winner ? 1 : 2, entry.error, entry.source, entry.idea, entry.paper])]), "text/csv");
+  saves(root, { file: "ilsvrc top5 error", ready: !meta.waiting, csv: () => [["year", "entry", "place", "top5_error", "source", "what_was_new", "paper"],
+    ...entries.map((entry) => [entry.year, entry.name, entry.winner ? 1 : 2, entry.error, entry.source, entry.idea, entry.paper])] });
   draw();
   return onResize(root, oncePerFrame(draw));
 }

@@ -13,8 +13,6 @@ function ranking(root, S) {
   S.by ??= "accuracy";
   S.sorted = [...meta.rows].sort((a, b) => (moved && S.by === "accuracy" ? b.moved_accuracy - a.moved_accuracy : COLUMNS.find(([key]) => key === S.by)[3](a) - COLUMNS.find(([key]) => key === S.by)[3](b)));
   const bar = make("div", "bar il-bar");
-  const save = make("button", "il-quiet", "This table (CSV)");
-  save.type = "button";
   const table = make("div", "il-table");
   table.setAttribute("role", "table");
   table.setAttribute("aria-label", `${meta.title}: ${meta.rows.length} machines on the same ${count(meta.n)} test pictures`);
@@ -27,7 +25,6 @@ function ranking(root, S) {
     button.setAttribute("aria-pressed", S.by === key);
     button.onclick = () => { S.by = key; ranking(root, S); root.querySelector(`.il-bar button[aria-pressed="true"]`).focus(); };
   }
-  bar.append(save);
   root.replaceChildren(bar, table, readout, make("p", "small quiet il-note", meta.note));
 
   const spread = meta.rows.flatMap((row) => [row.low, row.high, ...(moved ? [row.moved_accuracy] : [])]);
@@ -94,6 +91,6 @@ function ranking(root, S) {
     next.focus();
   };
   readout.textContent = "Point at a row, or use the arrow keys, to read it.";
-  save.onclick = () => download(`${meta.file}.csv`, csvOf([["machine", "yours", "top1_accuracy", "low_95", "high_95", "top3_error", "parameters", "multiply_adds", "share_of_draws_first", "moved_px", "moved_top1_accuracy"],
-    ...S.sorted.map((row) => [row.title, row.own ? 1 : 0, row.accuracy, row.low, row.high, row.error3, row.parameters, row.macs, row.first, meta.moved, moved ? row.moved_accuracy : ""])]), "text/csv");
+  saves(root, { file: meta.file, csv: () => [["machine", "yours", "top1_accuracy", "low_95", "high_95", "top3_error", "parameters", "multiply_adds", "share_of_draws_first", "moved_px", "moved_top1_accuracy"],
+    ...S.sorted.map((row) => [row.title, row.own ? 1 : 0, row.accuracy, row.low, row.high, row.error3, row.parameters, row.macs, row.first, meta.moved, moved ? row.moved_accuracy : ""])] });
 }

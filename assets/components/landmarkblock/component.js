@@ -33,4 +33,7 @@ export default function ({ data, parentElement }) {
   else if (meta.view === "connections") {
     stage.replaceChildren(...drawConnections(stage, readout, meta.reads, meta.area, state), ...barsOf(meta.groups, meta.measures));
   } else stage.replaceChildren(...barsOf(meta.groups, meta.measures));
+  const rows = meta.view === "cards" ? meta.cards.flatMap((one) => one.top.map(({ name, probability }) => ({ network: one.title, class: name, probability })))
+    : meta.groups.flatMap((group) => group.rows.map((row) => ({ group: group.title, ...row })));
+  saves(root, { file: meta.view === "cards" ? "answers of five networks" : `counts ${meta.groups[0].title || meta.groups[0].rows[0].title}`, csv: () => csvOfObjects(rows) });
 }

@@ -160,6 +160,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     graph();
     opened();
     root.dataset.landmark = here().key;
+    saves(root, {
+      file: () => `${model().title} ${here().year}`,
+      csv: () => csvOfObjects(model().units.map(({ title, kind, shape, parameters, macs }) => ({ unit: title, kind, shape, ...(costs ? { parameters, macs } : {}) }))),
+    });
   }
   draw();
 }

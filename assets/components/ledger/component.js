@@ -248,6 +248,7 @@ export default function ({ data, parentElement, setTriggerValue: send }) {
     schedule();
   };
   draw();
+  saves(root, { file: `ledger ${meta.title}`, ready: !meta.waiting, csv: () => csvOfObjects([...meta.rows, ...(meta.against || [])]) });
   return onResize(root, draw);
 }
 

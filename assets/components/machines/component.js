@@ -14,5 +14,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.dataset.waiting = S.payload.meta.waiting ? "yes" : "no";
   S.end?.();
   S.end = PARTS[S.payload.meta.part](root, S, setTriggerValue);
+  const { meta } = S.payload;
+  saves(root, { file: meta.part === "hand" ? `digit ${meta.index} moved and shuffled` : "what three machines look with", ready: !meta.waiting, csv: () => csvOfNumbers(S.payload) });
   return () => S.end?.();
 }

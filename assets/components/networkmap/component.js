@@ -259,14 +259,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
   find(".natural").onclick = () => camera.zoomTo(1, undefined, undefined, true);
   find(".whole").onclick = () => camera.fit(true);
   const file = meta.network.replace(/[^\w.-]+/g, "_");
-  find(".csv").onclick = () => download(`${file}_operations.csv`, asCsv(operations), "text/csv");
-  find(".svg").onclick = () => {
+  const wholeGraph = () => {
     const { width, height } = state.plan;
     const svg = draw("svg", { xmlns: NAMESPACE, viewBox: `0 0 ${width} ${height}`, width, height });
     draw("rect", { width, height, fill: theme.panel }, svg);
     drawAll({ ...app, state: { ...state, lit: { at: null, feeds: [], fed: [] } } }, svgPaper(svg, family));
-    download(`${file}_graph.svg`, new XMLSerializer().serializeToString(svg), "image/svg+xml");
+    return { text: new XMLSerializer().serializeToString(svg), width, height };
   };
+  saves(root, { file: `${meta.network} graph`, csv: meta.costs ? () => asCsv(operations) : null, picture: wholeGraph });
 
   // ---- costs ----------------------------------------------------------------------------------------------------
   const metrics = find(".metrics");

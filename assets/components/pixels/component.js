@@ -384,6 +384,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     make("span", fine ? "right" : "wrong", fine ? "✓" : "✗"),
   );
 
+  saves(root, { file: "picture to tensor", csv: () => csvOfArray(tensor, ["channel", "row", "column"], "normalised_value") });
   const stop = onResize(root, drawAll);
   drawAll();
   return stop;

@@ -320,6 +320,10 @@ export default function ({ data, parentElement }) {
   q(".foot .high").textContent = number(to, 3);
   drawScaleBar(q(".strip"), table);
 
+  saves(root, {
+    file: () => `pooled ${S.rule.kind} ${S.rule.kernel.join("x")} ${meta.note}`,
+    csv: () => csvOfArray({ data: S.result, shape: [S.rows, S.columns] }, ["row", "column"], `${S.rule.kind}_pooled`),
+  });
   showPlaying();
   const unwatch = onResize(root, drawAll);
   drawAll();

@@ -187,6 +187,7 @@ export default function (component) {
     `${self.meta.label}. N adds a box, arrows move it, Shift and arrows resize it, Delete removes it, Space selects the next.`
   );
   self.root.dataset.subject = self.meta.subject;
+  saves(root, { file: self.meta.label, csv: () => csvOfObjects(self.shapes.boxes) });
   drawStage(self);
   self.mark();
   self.say();

@@ -135,6 +135,8 @@ export default function ({ data, parentElement }) {
   }
   strip();
   draw();
+  saves(root, { file: `residual block ${meta.title}`,
+    csv: () => csvOfArray(x, ["channel", "row", "column"], "x").map((row, i) => (i ? [meta.channels[row[0]], ...row.slice(1), S.payload.change.data[i - 1], S.payload.y.data[i - 1]] : [...row, "F_of_x", "y"])) });
   S.ended?.();
   S.ended = onResize(root, draw);
   return () => S.ended();

@@ -109,10 +109,7 @@ function curves(root, S) {
       `${number(random[1][i])} at random (${number(random[0][i])} to ${number(random[2][i])}), ${number(chosen.edges[kind][score][i])} by edges` +
       meta.maps.filter((map) => !map.chosen).map((map) => `; ${number(map[kind][score][i])} by ${map.title}`).join("") + ".";
   }
-  const csv = make("button", "", "Save curves (CSV)");
-  csv.type = "button";
-  csv.onclick = () => download(`${meta.file}.csv`, curvesCsv(meta), "text/csv");
-  bar.append(choice("Axis", [["logit", meta.words.logit], ["probability", meta.words.probability]], S.score, (value) => { S.score = value; draw(); say("deletion", value, null); }), csv);
+  bar.append(choice("Axis", [["logit", meta.words.logit], ["probability", meta.words.probability]], S.score, (value) => { S.score = value; draw(); say("deletion", value, null); }));
   const entries = [[chosen.title, "map"], ["random, same shape: mean and range", "random", true], ["edge detector", "edges"]];
   const others = meta.maps.filter((map) => !map.chosen);
   if (others.length) entries.push([`also run: ${others.map((map) => map.title).join(", ")}`, "other"]);
@@ -122,8 +119,8 @@ function curves(root, S) {
 }
 
 function curvesCsv(meta) {
-  const rows = [["map", "curve", "share", "logit", "probability"].join(",")];
-  const add = (name, kind, logit, probability) => meta.shares.forEach((share, i) => rows.push([`"${name.replace(/"/g, '""')}"`, kind, share, logit[i], probability[i]].join(",")));
+  const rows = [["map", "curve", "share", "logit", "probability"]];
+  const add = (name, kind, logit, probability) => meta.shares.forEach((share, i) => rows.push([name, kind, share, logit[i], probability[i]]));
   for (const map of meta.maps) {
     for (const kind of ["deletion", "insertion"]) {
       add(map.title, kind, map[kind].logit, map[kind].probability);
@@ -131,7 +128,7 @@ function curvesCsv(meta) {
       add(`${map.title}: edge detector`, kind, map.edges[kind].logit, map.edges[kind].probability);
     }
   }
-  return rows.join("\n") + "\n";
+  return rows;
 }
 
 function sanity(root, S) {

@@ -15,5 +15,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   S.theme = theme;
   root.dataset.part = S.payload.meta.part;
-  return PARTS[S.payload.meta.part](root, S, setTriggerValue);
+  const { meta } = S.payload;
+  const file = meta.part === "wall" ? `maps ${meta.title}` : meta.file ? `${meta.part}_${meta.file}` : { layers: meta.label, removal: "parts removed", matrix: "agreement of maps" }[meta.part];
+  saves(root, { file, ready: !meta.waiting, csv: () => NUMBERS[meta.part](S.payload) });
+  return PARTS[meta.part](root, S, setTriggerValue);
 }

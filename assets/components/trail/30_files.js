@@ -3,7 +3,7 @@
 function trailCsv(meta) {
   const head = ["step", "operation", "kind", "index", "value", "computed", "combine", "parts", "contribution", "share", "turned", "top", "left", "bottom", "right"];
   const rows = meta.steps.map((s, i) => [i, s.op, s.kind, s.index.join(" "), s.value, s.computed, s.combine, s.n_parts, s.contribution ?? "", s.share ?? "", s.turned ? 1 : 0, ...s.box]);
-  return [head, ...rows].map((row) => row.join(",")).join("\n") + "\n";
+  return [head, ...rows];
 }
 
 function trailJson(meta) {

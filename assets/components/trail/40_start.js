@@ -72,5 +72,6 @@ function startPart(root, S, send) {
     return button;
   }));
   draw();
+  saves(root, { file: `start of the trail channel ${meta.unit[0]}`, csv: () => csvOfArray(values, ["row", "column"], "value") });
   return onResize(root, redraw);
 }

@@ -143,7 +143,7 @@ function walk(root, S, send) {
   find(".tl-undo").onclick = () => act("undo");
   find(".tl-again").onclick = () => act("again");
   find(".tl-link").onclick = () => copyLink(meta, say);
-  find(".tl-csv").onclick = () => download(`${meta.file}.csv`, trailCsv(meta), "text/csv");
+  saves(root, { file: meta.file, ready: !meta.waiting, csv: () => trailCsv(meta) });
   find(".tl-json").onclick = () => download(`${meta.file}.json`, trailJson(meta), "application/json");
   find(".tl-skip").onclick = () => send("act", { what: "skip", text: meta.text });
   const all = find(".tl-all input");

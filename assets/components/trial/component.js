@@ -41,5 +41,6 @@ export default function ({ data, parentElement }) {
     return element;
   }));
   root.querySelector(".trial-scale").textContent = meta.caption;
+  saves(root, { file: `trial ${meta.caption.slice(0, 50)}`, csv: () => csvOfObjects(meta.cards.map(({ title, value, spread, detail }) => ({ title, value, spread, detail }))) });
   return () => S.urls.forEach((url) => URL.revokeObjectURL(url));
 }

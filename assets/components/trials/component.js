@@ -53,4 +53,5 @@ export default function ({ data, parentElement }) {
     line.append(canvas, name, bar, answer);
     return line;
   }));
+  saves(root, { file: "preprocessing mistakes", csv: () => csvOfObjects(meta.rows) });
 }

@@ -149,5 +149,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
     event.preventDefault();
   };
   root.dataset.mode = theme.mode;
+  saves(root, { file: meta.label, csv: () => csvOfObjects(meta.items.map(({ id, title, value, mark, note, said }) => ({ id, title, value, mark, note, said }))) });
   return () => { disposed = true; };
 }
