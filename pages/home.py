@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import course, shell
+from ui import course, shell, tour
 from ui.instruments.hero import hero
 
 left, right = st.columns([5, 6], gap="large", vertical_alignment="center")
@@ -20,8 +20,12 @@ with left:
     )
     with st.container(horizontal=True):
         course.way_on()
+        with st.container(key="cl-home-tour", width="content"):
+            tour.link("Take the tour", 1, icon=":material/tour:", help="Ten steps over the pages, five minutes.")
         if st.button("Inspect my picture", icon=":material/center_focus_strong:"):
             st.switch_page(shell.lesson("gradcam").page)
+        if st.button("Teach with this", icon=":material/school:"):
+            st.switch_page(shell.lesson("teach").page)
 with right:
     hero()
     st.caption(

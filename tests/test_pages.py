@@ -16,7 +16,7 @@ from ui import session, shell
 ROOT = Path(__file__).resolve().parent.parent
 WITH_BENCH = [entry.key for entry in shell.PAGES if not entry.default]
 # What trains its own networks needs neither a picture nor a network from the side bar.
-WITHOUT_PICTURE = {"machines", "imagenet", "insights", "build", "grass", "audit"}
+WITHOUT_PICTURE = {"machines", "imagenet", "insights", "build", "grass", "audit", "teach"}
 WITH_PICTURE = [key for key in WITH_BENCH if key not in WITHOUT_PICTURE]
 WITH_NETWORK = {"features", "channel", "depth", "trail", "gradcam", "network", "decision"}
 

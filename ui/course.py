@@ -19,7 +19,7 @@ _TAKEN: Final = "cl_progress_taken"
 
 def lessons() -> list[shell.Lesson]:
     """All lessons, in the order of the course."""
-    return [entry for entry in shell.PAGES if not entry.default]
+    return list(shell.course())
 
 
 def next_lesson(own: Progress) -> shell.Lesson:

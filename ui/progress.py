@@ -125,7 +125,7 @@ def _answered(one: dict[str, Any]) -> Answered:
 
 
 def _lessons() -> set[str]:
-    return {entry.key for entry in shell.PAGES if not entry.default}
+    return {entry.key for entry in shell.course()}
 
 
 def mine() -> Progress:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
+
+from ui import teaching as taught
+from ui.teaching import Teaching
 
 
 def _key(text: str) -> str:
@@ -139,6 +142,9 @@ _SEEN = "cl_address_seen"
 _BOUND = "cl_address_bound"
 _REFUSED = "cl_address_refused"  # {name: sentence} of values that the page on show could not take
 _PAGE = "cl_address_page"
+_NAMES = "cl_address_names"  # {page: names} of what each page bound
+_TEACHING = "cl_teaching"  # what a teacher's link set, for as long as the session lasts
+_LOCKED = "cl_locked"  # {name: value} of a locked link: what `get` reads, whatever else is done in this session
 _UNREADABLE = "address:"
 
 
@@ -148,7 +154,27 @@ def _slot(name: str) -> str:
 
 def get(name: str) -> Any:
     """The value of `name` for this visitor, or its default."""
-    return st.session_state.get(_slot(name), PARAMETERS[name].default)
+    default = PARAMETERS[name].default
+    if locked():
+        kept: dict[str, Any] = st.session_state[_LOCKED]
+        return kept.get(name, default)
+    return st.session_state.get(_slot(name), default)
+
+
+def teaching() -> Teaching:
+    """What the teacher set in the link that this session began with."""
+    found: Teaching = st.session_state.get(_TEACHING, Teaching())
+    return found
+
+
+def locked() -> bool:
+    """Whether a teacher's link keeps all values as they are."""
+    return _LOCKED in st.session_state
+
+
+def join(room: str) -> None:
+    """Guess along in a room from now on."""
+    st.session_state[_TEACHING] = replace(teaching(), room=room)
 
 
 def set(name: str, value: Any, *, address: bool = True) -> None:
@@ -158,6 +184,8 @@ def set(name: str, value: Any, *, address: bool = True) -> None:
     is on its way, since a browser that is told a new address first is slower to draw.
     """
     parameter = PARAMETERS[name]
+    if locked():
+        return  # whoever asks: a control, a component, or a page that is used to keep what it chose by itself
     if value is not None and value != get(name):
         _forget_refusal(name)
     if value is None:
@@ -170,6 +198,9 @@ def set(name: str, value: Any, *, address: bool = True) -> None:
 
 def refuse(name: str, sentence: str) -> None:
     """Drop a value that does not fit, and tell so in a sentence."""
+    if locked():
+        st.session_state[_LOCKED].pop(name, None)  # it fits on no screen of the class
+        _write(name)
     set(name, None)
     tell(name, sentence)
 
@@ -212,22 +243,41 @@ def chosen() -> dict[str, str]:
     return {name: "upload" if str(value).startswith("upload-") else str(value) for name, value in values.items()}
 
 
-def forget_choices() -> None:
+def forget_choices(*, address: bool = True) -> None:
     """Put every shared value back to its default."""
     for name in PARAMETERS:
-        set(name, None)
+        set(name, None, address=address)
 
 
 def bind(*names: str) -> None:
     """Show these values in this page's address; called at the top of a page."""
     st.session_state[_BOUND] = tuple(names)
+    if names:
+        kept: dict[str, tuple[str, ...]] = st.session_state.setdefault(_NAMES, {})
+        kept.pop(page(), None)  # the last one is where the visitor was last
+        kept[page()] = names
     write_address()
+
+
+def last_page() -> str:
+    """The page that last bound values of its own, "" for none: where the visitor set something last."""
+    return next(reversed(st.session_state.get(_NAMES, {})), "")
+
+
+def told(page: str) -> dict[str, str]:
+    """What a link to a page says of what is chosen now: what stands, or last stood, in that page's address."""
+    bound = st.session_state.get(_NAMES, {}).get(page, ())
+    texts = {name: _text(name) for name, each in PARAMETERS.items() if each.everywhere or name in bound}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 def write_address() -> None:
     """Make the address say what is chosen now."""
     for name in PARAMETERS:
         _write(name)
+    text = teaching().to_text()
+    if text and st.query_params.get(taught.ADDRESS) != text:
+        st.query_params[taught.ADDRESS] = text
 
 
 def adopt_address(page: str = "") -> None:
@@ -240,6 +290,10 @@ def adopt_address(page: str = "") -> None:
         _refusals().clear()
         st.session_state[_PAGE] = page
     st.session_state[_BOUND] = ()
+    adopts_lock = _adopt_teaching()
+    if locked() and not adopts_lock:
+        write_address()
+        return
     for name, parameter in PARAMETERS.items():
         text = st.query_params.get(name)
         if text is None or seen.get(name) == text:
@@ -254,14 +308,45 @@ def adopt_address(page: str = "") -> None:
             seen.pop(name)
             if text:
                 tell(f"{_UNREADABLE}{name}", f"The address says {name}={text[:60]}, which cannot be read.")
+    if adopts_lock:
+        st.session_state[_LOCKED] = {name: get(name) for name in PARAMETERS}
+    if teaching() != Teaching():
+        write_address()
+
+
+def _adopt_teaching() -> bool:
+    """Take over what a teacher's link set, once in a session; whether it is now to be locked.
+
+    The first one stays: what a page, an earlier page in the browser's history or another link says changes nothing.
+    """
+    text = st.query_params.get(taught.ADDRESS)
+    if not text or _TEACHING in st.session_state:
+        return False
+    try:
+        found = taught.read(text)
+    except ValueError:
+        del st.query_params[taught.ADDRESS]
+        tell(f"{_UNREADABLE}{taught.ADDRESS}", f"The address says teach={text[:60]}, which cannot be read.")
+        return False
+    if found.locked:
+        st.session_state.get(_SEEN, {}).clear()
+        forget_choices(address=False)
+    st.session_state[_TEACHING] = found
+    return found.locked
+
+
+def _text(name: str) -> str | None:
+    """A value as an address says it; None where it is the default, or for nobody else."""
+    value = get(name)
+    # A visitor's own picture never stands in a link.
+    private = name == "picture" and str(value).startswith("upload-")
+    return None if value is None or value == PARAMETERS[name].default or private else str(value)
 
 
 def _write(name: str) -> None:
-    value, parameter = get(name), PARAMETERS[name]
-    shown = parameter.everywhere or name in st.session_state.get(_BOUND, ())
-    # A visitor's own picture never stands in a link.
-    private = name == "picture" and str(value).startswith("upload-")
-    text = None if value is None or value == parameter.default or private or not shown else str(value)
+    # All that is locked stands on every page, so that a page that is loaded again is locked to the same.
+    shown = locked() or PARAMETERS[name].everywhere or name in st.session_state.get(_BOUND, ())
+    text = _text(name) if shown else None
     if st.query_params.get(name) != text:
         if text is None:
             del st.query_params[name]
