@@ -71,7 +71,7 @@ def _buy(state: dict[str, Any], kind: str) -> None:
 
 def _offers(case: int, state: dict[str, Any], found: Exhibit) -> None:
     decided = state["verdict"] is not None
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="cl-grass-offers"):
         for kind, (title, what, icon) in _OFFERS.items():
             price = PRICES[kind]
             only_once = kind == "table" and state["bought"].get("table")

@@ -1,11 +1,5 @@
 """The script that Streamlit runs for each visitor and each interaction."""
 
-from ui import classroom, shell, tour
+from ui import shell, tour
 
-
-def _on_every_page() -> None:
-    classroom.bar()
-    tour.bar()
-
-
-shell.run(_on_every_page)
+shell.run(tour.bar)

@@ -1,0 +1,194 @@
+"""The guided tour: at most ten steps over the pages with real settings, each with one thing to look at or to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import streamlit as st
+
+from ui import session, shell
+from ui.components import mount
+
+ADDRESS: Final = "tour"
+_KEY: Final = "cl_tour"
+_APPLIED: Final = "cl_tour_applied"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stop: a page with settings, what to see there, and what is ringed."""
+
+    page: str
+    title: str
+    text: str
+    target: str
+    """Key of the container, widget or component that is ringed."""
+    settings: Mapping[str, str | int] = field(default_factory=dict)
+    """Values of `session.PARAMETERS`; all others are at their defaults."""
+    act: tuple[str, str, str] | None = None
+    """A button of the page that the tour can press: its name on the card, the key it stands in, a selector."""
+
+
+STEPS: Final = (
+    Step(
+        "pixels",
+        "A picture is numbers",
+        "Move over the panda. Each pixel is three numbers, and the network reads them centred and scaled: what is "
+        "darker than usual comes out below zero.",
+        "pixels",
+        {"row": 96, "column": 88},
+    ),
+    Step(
+        "kernel",
+        "One kernel, everywhere",
+        "Nine numbers slide over the picture. At each place they are multiplied with what lies under them and summed: "
+        "one new number. This kernel answers where left and right differ.",
+        "cl_convolution",
+        {"kernel": "vertical-edge"},
+        ("Play", "cl_convolution", "button.play"),
+    ),
+    Step(
+        "network",
+        "A network is many of them",
+        "MobileNetV2, operation by operation, with its maps on this picture. Maps get smaller on the way, and more. "
+        "Click an operation, and its arithmetic opens below.",
+        "cl_networkmap",
+        {},
+        ("Unfold all", "cl_networkmap", "button.unfold"),
+    ),
+    Step(
+        "features",
+        "Early maps: edges and colours",
+        "What the first layer’s channels answer. You still recognise the panda: each map is about one simple thing, "
+        "everywhere in the picture.",
+        "cl_featuremaps",
+        {"layer": "features.0.2"},
+    ),
+    Step(
+        "features",
+        "Late maps: parts",
+        "The same picture in the last layer: 7 × 7 cells in each map, and most channels silent. The few that answer "
+        "say that something is there, and roughly where.",
+        "cl_featuremaps",
+        {"layer": "features.18.2"},
+    ),
+    Step(
+        "decision",
+        "The decision is a sum",
+        "The logit of “giant panda” is added up from 49 cells and a bias, exactly. Which cell gives most? Click it in "
+        "the picture.",
+        "cl_decision_ledger",
+    ),
+    Step(
+        "gradcam",
+        "Where did it look?",
+        "Click where you think the network found its evidence. Then the map answers, and below it the trial: what "
+        "happens when that place is taken away?",
+        "cl_gradcam",
+    ),
+    Step(
+        "resnet",
+        "Deeper is worse, until it is not",
+        "Plain networks fit even their training pictures worse when they get deeper. Guess, and look at the curves; "
+        "then train one yourself.",
+        "cl-question-resnet_degradation",
+    ),
+    Step(
+        "grass",
+        "Right for the wrong reason",
+        "This network names cows and camels well. Does it look at the animal, or at the ground? Buy evidence, as "
+        "little as you need, and judge.",
+        "cl-grass-offers",
+        {"section": "mystery"},
+        ("Buy a map", "cl_grass_buy_map", "button"),
+    ),
+    Step(
+        "home",
+        "Now the slow way",
+        "That was the course in ten steps. Each lesson takes a few minutes, asks before it shows, and works with your "
+        "own picture.",
+        "cl-course",
+    ),
+)
+
+
+def link(label: str, number: int, **options: Any) -> None:
+    """A link to a step, as those of the pages: one entry in the browser's history, so that Back leads back."""
+    st.page_link(shell.lesson(STEPS[number - 1].page).page, label=label, query_params=_address(number), **options)
+
+
+def _address(number: int) -> dict[str, str]:
+    return {ADDRESS: str(number), **{name: str(value) for name, value in STEPS[number - 1].settings.items()}}
+
+
+def _way(label: str, here: int, number: int) -> None:
+    """To another step; a link to the page that is open would leave the browser's address as it is."""
+    if STEPS[number - 1].page == STEPS[here - 1].page:
+        st.button(label, key=f"cl_tour_to_{number}", on_click=st.query_params.from_dict, args=(_address(number),))
+    else:
+        link(label, number)
+
+
+def bar() -> None:
+    """The tour's card, where the address names a step of this page; nothing otherwise."""
+    slot = st.container()  # always there, so that the page keeps its place when the tour begins or ends
+    here = _here()
+    if here is None:
+        st.session_state.pop(_APPLIED, None)
+        return
+    step = STEPS[here - 1]
+    if st.session_state.get(_APPLIED) != here:
+        st.session_state[_APPLIED] = here
+        for name in session.PARAMETERS:
+            session.set(name, st.query_params.get(name, step.settings.get(name)), address=False)
+    with slot.container(key="cl-tour", gap="small"):
+        mount("tour", key=_KEY, data=_told(here, step))
+        with st.container(horizontal=True, key="cl-tour-ways", gap="small"):
+            with st.container(key="cl-tour-leave", width="content"):
+                st.button("Leave the tour", key="cl_tour_leave", type="tertiary", on_click=_leave)
+            with st.container(key="cl-tour-back", width="content"):
+                if here > 1:
+                    _way("Back", here, here - 1)
+                else:
+                    st.page_link(shell.PAGES[0].page, label="Home")
+            with st.container(key="cl-tour-next", width="content"):
+                if here < len(STEPS):
+                    _way("Next", here, here + 1)
+                else:
+                    st.button("Finish", key="cl_tour_finish", type="primary", on_click=_leave)
+
+
+def _leave() -> None:
+    """The page stays as it is; the card goes."""
+    st.query_params.pop(ADDRESS, None)
+
+
+def _told(here: int, step: Step) -> dict[str, Any]:
+    """What the browser is told."""
+    act = None
+    if step.act is not None:
+        label, inside, selector = step.act
+        act = {"label": label, "inside": inside, "find": selector}
+    return {
+        "step": here,
+        "of": len(STEPS),
+        "title": step.title,
+        "text": step.text,
+        "target": step.target,
+        "act": act,
+    }
+
+
+def _here() -> int | None:
+    """The step that the address names; a number that is none, or one of another page, is dropped."""
+    text = st.query_params.get(ADDRESS)
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and len(text) < 3 and 1 <= int(text) <= len(STEPS):
+        page = shell.lesson(STEPS[int(text) - 1].page).page
+        if session.page() == page.url_path:
+            return int(text)
+    _leave()
+    return None
