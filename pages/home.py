@@ -22,8 +22,6 @@ with left:
         course.way_on()
         with st.container(key="cl-home-tour", width="content"):
             tour.link("Take the tour", 1, icon=":material/tour:", help="Ten steps over the pages, five minutes.")
-        with st.container(key="cl-home-tour", width="content"):
-            tour.link("Take the tour", 1, icon=":material/tour:", help="Ten steps over the pages, five minutes.")
         if st.button("Inspect my picture", icon=":material/center_focus_strong:"):
             st.switch_page(shell.lesson("gradcam").page)
         if st.button("Teach with this", icon=":material/school:"):

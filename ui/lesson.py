@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from ui import glossary, progress, session, shell
+from ui import classroom, glossary, progress, session, shell
 
 
 class Guess(str):
@@ -34,14 +34,22 @@ def guess(key: str, question: str, options: Mapping[str, str], *, about: str = "
     `about` says what the question is about where that changes while the page stays (a layer, a channel): each has an
     answer of its own, and the browser keeps the same buttons, which is much quicker than new ones.
     `question` and `options` are ours, never a visitor's text. The choice is kept for the session and can be undone.
+    Where a teacher's link shows answers, there is a guess before any click, "", and where it hides them, never.
     """
     slot = f"cl_guess_{key}_{about}"
     chosen: str | None = st.session_state.get(slot)
     if chosen not in options:
         chosen = None
 
+    asked = f"{key}_{about}"
+
     def commit(choice: str) -> None:
         st.session_state[slot] = choice
+        classroom.count(asked, question, options, choice)
+
+    def undo() -> None:
+        st.session_state.pop(slot, None)
+        classroom.count(asked, question, options, None)
 
     with st.container(border=False, key=f"cl-question-{key}"):
         st.markdown(f"**Your guess.** {glossary.marked(question)}", unsafe_allow_html=True)
@@ -59,12 +67,17 @@ def guess(key: str, question: str, options: Mapping[str, str], *, about: str = "
                 st.button(
                     "Guess again",
                     key=f"cl_guess_{key}_undo",
-                    on_click=lambda: st.session_state.pop(slot, None),
+                    on_click=undo,
                     type="tertiary",
                     icon=":material/undo:",
                 )
-    if chosen is None:
+        classroom.tally(asked)
+        if chosen is not None and classroom.answers_held():
+            st.caption("Your guess is taken.")
+    if classroom.answers_held():
         return None
+    if chosen is None:
+        return _committed("", key, about, "") if classroom.answers_shown() else None
     return _committed(chosen, key, about, chosen)
 
 
@@ -89,6 +102,9 @@ def reveal(chosen: str | None, answer: str, because: str) -> None:
     The learner's progress notes what came from `guess` or `clicked`; another text has no question and is not noted.
     """
     if chosen is None:
+        return
+    if isinstance(chosen, Guess) and not chosen.made:
+        st.info(f"**The answer.** {because}", icon=":material/lightbulb:")
         return
     if isinstance(chosen, Guess):
         guessed = f"{chosen.about}={chosen.made}"

@@ -1,5 +1,11 @@
 """The script that Streamlit runs for each visitor and each interaction."""
 
-from ui import shell, tour
+from ui import classroom, shell, tour
 
-shell.run(tour.bar)
+
+def _on_every_page() -> None:
+    classroom.bar()
+    tour.bar()
+
+
+shell.run(_on_every_page)

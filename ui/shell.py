@@ -14,6 +14,7 @@ from ui.text import plain
 
 ROOT = Path(__file__).resolve().parent.parent
 ICON = ROOT / "assets" / "icon.png"
+_MADE = "cl_pages"
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,25 @@ class Lesson:
     icon: str
     sentence: str
     default: bool = False
+    in_course: bool = True
 
     @property
     def page(self) -> st.Page:
-        return st.Page(
-            ROOT / "pages" / f"{self.key}.py",
-            title=self.title,
-            icon=f":material/{self.icon}:",
-            url_path="" if self.default else self.key,
-            default=self.default,
-        )
+        """Streamlit's page, made once a visit: it looks at the file system."""
+        made: dict[str, st.Page] = st.session_state.setdefault(_MADE, {})
+        if self.key not in made:
+            made[self.key] = st.Page(
+                ROOT / "pages" / f"{self.key}.py",
+                title=self.title,
+                icon=f":material/{self.icon}:",
+                url_path="" if self.default else self.key,
+                default=self.default,
+            )
+        return made[self.key]
 
 
 PAGES: tuple[Lesson, ...] = (
-    Lesson("home", "Home", "Learn", "home", "Start here.", default=True),
+    Lesson("home", "Home", "Learn", "home", "Start here.", default=True, in_course=False),
     Lesson("pixels", "Pixels to tensors", "Learn", "grid_on", "What the network really sees of your picture."),
     Lesson("kernel", "Convolution kernel", "Learn", "select_all", "One kernel slides over it, number by number."),
     Lesson("pooling", "ReLU and pooling", "Learn", "compress", "What is kept, and what is thrown away."),
@@ -69,7 +75,13 @@ PAGES: tuple[Lesson, ...] = (
     Lesson("grass", "The cow and the grass", "Bias", "grass", "Make a biased network, catch it, and repair it."),
     Lesson("swap", "One picture, other grounds", "Bias", "texture", "Keep the object, change the ground: what stays?"),
     Lesson("audit", "Audit a folder", "Bias", "rule_folder", "Many pictures, one network: object or background?"),
+    Lesson("teach", "Teach with this", "Teach", "school", "A link for a class, a room, worksheets.", in_course=False),
 )
+
+
+def course() -> tuple[Lesson, ...]:
+    """The lessons, in the order of the course: all pages but Home and what is for teachers."""
+    return tuple(entry for entry in PAGES if entry.in_course)
 
 
 def lesson(key: str) -> Lesson:
