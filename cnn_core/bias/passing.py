@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from ..images import ModelInput
     from ..models import Classifier
+
+_PIECE: Final = 8  # pictures that a thread reads before it hands them over
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -62,19 +64,20 @@ class Reader:
             seen = self.original.preprocess(item.path)
         except (ConvLensError, OSError) as error:
             return Seen(item, None, problem=str(error))
-        return Seen(item, seen, jpeg_of(seen.shown_rgb))
+        # Of greys one channel is enough, and much cheaper beside a small network.
+        shown = seen.shown_rgb[..., 0] if self.original.card.channels == 1 else seen.shown_rgb
+        return Seen(item, seen, jpeg_of(shown))
 
     def lines(self, pictures: Sequence[Seen]) -> list[dict[str, Any]]:
         """The numbers and the map of each picture of one batch; see `store.schema`."""
         inputs = [seen.model_input for seen in pictures if seen.model_input is not None]
-        maps, logits = self._explained(inputs) if inputs else ((), np.zeros((0, 1), np.float32))
-        lines, answers = [], iter(zip(maps, logits, strict=True))
+        maps, logits = self._explained(inputs) if inputs else ([], np.zeros((0, 1), np.float32))
+        lines, answers = [], iter(_answers(maps, logits))
         for seen in pictures:
             if seen.model_input is None:
                 lines.append(_line(seen.item, problem=seen.problem))
                 continue
-            raw, row = next(answers)
-            lines.append(self._answer(seen, seen.model_input, raw, row))
+            lines.append(_line_of(seen, seen.model_input, next(answers)))
         return lines
 
     def table(self, key: PassKey, items: Sequence[Item]) -> pa.Table:
@@ -104,34 +107,56 @@ class Reader:
             maps = [np.asarray(run_method(self.asked.method, job, self.asked.options or {}).values) for job in jobs]
             return maps, batch.logits.float().cpu().numpy()
 
-    def _answer(
-        self, seen: Seen, model_input: ModelInput, raw: NDArray[np.floating], logits: NDArray[np.float32]
-    ) -> dict[str, Any]:
-        if not np.isfinite(logits).all():
-            return _line(seen.item, problem="The network's numbers overflowed on this picture.")
-        # Equal logits: the first class wins, as it does in argmax.
-        order = np.argsort(-logits, kind="stable")
-        first, second = int(order[0]), int(order[min(1, len(order) - 1)])
-        shares = softmax(logits.astype(np.float64))
-        is_empty, _ = judge(raw, rectified=True, label="")
-        values = np.maximum(np.nan_to_num(raw, posinf=0.0, neginf=0.0), 0.0).astype(np.float32)
-        return _line(
-            seen.item,
-            notes=list(model_input.notes),
-            digest=model_input.picture_digest,
-            height=model_input.picture_size[0],
-            width=model_input.picture_size[1],
-            seen=list(model_input.picture_box),
-            predicted=first,
-            logit=float(logits[first]),
-            probability=float(shares[first]),
-            second=second,
-            second_logit=float(logits[second]),
-            second_probability=float(shares[second]),
-            scatter=None if is_empty else scatter_of(values),
-            map=values.ravel(),
-            thumbnail=seen.thumbnail,
-        )
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """What the network said of one picture: (class, logit, probability) of the likeliest two, and the raw map.
+
+    ranks: None where the numbers overflowed.
+    """
+
+    ranks: tuple[tuple[int, float, float], tuple[int, float, float]] | None
+    raw: NDArray[np.floating]
+
+
+def _answers(maps: Sequence[NDArray[np.floating]], logits: NDArray[np.float32]) -> Iterator[_Answer]:
+    """The answers of a batch; logits (N, K)."""
+    good: NDArray[np.bool_] = np.asarray(np.isfinite(logits).all(axis=1))
+    # Equal logits: the first class wins, as it does in argmax.
+    order = np.argsort(-logits, axis=1, kind="stable")
+    shares = softmax(np.where(good[:, None], logits, 0.0).astype(np.float64), axis=1)
+    for row, raw in enumerate(maps):
+        first, second = (int(order[row, place]) for place in (0, min(1, logits.shape[1] - 1)))
+        likeliest, next_one = ((k, float(logits[row, k]), float(shares[row, k])) for k in (first, second))
+        yield _Answer((likeliest, next_one) if good[row] else None, raw)
+
+
+def _line_of(seen: Seen, model_input: ModelInput, answer: _Answer) -> dict[str, Any]:
+    if answer.ranks is None:
+        return _line(seen.item, problem="The network's numbers overflowed on this picture.")
+    (first, logit, probability), (second, second_logit, second_probability) = answer.ranks
+    raw = answer.raw
+    is_empty, _ = judge(raw, rectified=True, label="")
+    if not np.isfinite(raw).all():
+        raw = np.nan_to_num(raw, posinf=0.0, neginf=0.0)
+    values = np.maximum(raw, 0.0).astype(np.float32)
+    return _line(
+        seen.item,
+        notes=list(model_input.notes),
+        digest=model_input.picture_digest,
+        height=model_input.picture_size[0],
+        width=model_input.picture_size[1],
+        seen=list(model_input.picture_box),
+        predicted=first,
+        logit=logit,
+        probability=probability,
+        second=second,
+        second_logit=second_logit,
+        second_probability=second_probability,
+        scatter=None if is_empty else scatter_of(values),
+        map=values.ravel(),
+        thumbnail=seen.thumbnail,
+    )
 
 
 def scatter_of(values: NDArray[np.floating]) -> float | None:
@@ -163,19 +188,22 @@ def run_local(
     on_done(n): n pictures more are dealt with.
     """
     items = (item for number in numbers for item in store.shards[number].items)
-    ahead = 2 * reader.batch_size + workers
-    with_network = read_ahead(reader.see, items, workers=workers, ahead=ahead)
+    # Several pictures at a time: handing over single ones between threads costs as much as a small one itself.
+    pieces = iter(lambda: list(islice(items, _PIECE)), [])
+    ahead = -(-2 * reader.batch_size // _PIECE) + workers
+    read = read_ahead(lambda piece: [reader.see(item) for item in piece], pieces, workers=workers, ahead=ahead)
+    pictures = chain.from_iterable(read)
     try:
         for number in numbers:
             lines: list[dict[str, Any]] = []
-            own = islice(with_network, len(store.shards[number].items))
+            own = islice(pictures, len(store.shards[number].items))
             for batch in batched(own, reader.batch_size):
                 go_on(should_stop)
                 lines += reader.lines(batch)
                 on_done(len(batch))
             store.write(number, table_of(store.key, lines))
     finally:
-        with_network.close()
+        read.close()
 
 
 def go_on(should_stop: ShouldStop | None) -> None:

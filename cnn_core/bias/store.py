@@ -224,7 +224,8 @@ def overlaid(
 
 
 def jpeg_of(rgb: NDArray[np.uint8], side: int = THUMBNAIL_SIDE) -> bytes:
-    """A picture as a small JPEG file, its longer side at most `side`; smaller pictures keep their size."""
+    """A picture, (h, w, 3) or (h, w) of greys, as a small JPEG file, its longer side at most `side`; smaller pictures
+    keep their size."""
     image = Image.fromarray(rgb)
     image.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
     buffer = io.BytesIO()
