@@ -40,7 +40,6 @@ export default function (component) {
   const shared = toggle("Shared scale", "shared");
   if (meta.kinds.length > 1) bar.append(kinds);
   if (meta.looks.length) bar.append(faded, edge, shared);
-  bar.append(save);
 
   const wall = make("div", "hd-looks");
   const looks = (meta.looks.length ? meta.looks : [{ key: "", title: "", notes: [] }]).map((look, l) => {

@@ -187,7 +187,7 @@ export default function (component) {
     `${self.meta.label}. N adds a box, arrows move it, Shift and arrows resize it, Delete removes it, Space selects the next.`
   );
   self.root.dataset.subject = self.meta.subject;
-  saves(root, { file: self.meta.label, csv: () => csvOfObjects(self.shapes.boxes) });
+  saves(root, { file: self.meta.label, csv: () => (self.shapes.boxes.length ? csvOfObjects(self.shapes.boxes) : csvOfArray({ data: self.shapes.mask, shape: self.meta.grid }, ["row", "column"], "marked", ([row, column]) => self.shapes.mask[row * self.meta.grid[1] + column] > 0)) });
   drawStage(self);
   self.mark();
   self.say();
