@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from ui import classroom, glossary, progress, session, shell
+from ui.instruments.keep import keep
 
 
 class Guess(str):
@@ -149,7 +150,7 @@ def columns() -> tuple[st.delta_generator.DeltaGenerator, st.delta_generator.Del
 
 
 def footer(next_page: str) -> None:
-    """The link to the next lesson, and the course's words."""
+    """The link to the next lesson, the course's words, and the page's tables and pictures as files."""
     lesson = shell.lesson(next_page)
     st.space("medium")
     with st.container(key="cl-next"):
@@ -159,3 +160,4 @@ def footer(next_page: str) -> None:
             st.page_link(lesson.page, label=f"Next: **{lesson.title}**", icon=":material/arrow_forward:")
             st.caption(lesson.sentence)
         glossary.button()
+        keep(shell.lesson(session.page()).title)
