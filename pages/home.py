@@ -33,7 +33,7 @@ with right:
         "becomes one number, blue below zero, orange above."
     )
 
-st.subheader("The course", anchor=False, divider="gray")
+st.header("The course", anchor=False, divider="gray")
 course.course()
 course.keeping()
 st.caption(

@@ -72,7 +72,7 @@ def activation_section() -> cc.Operation:
 
 def pooling_section(layer: cc.Operation) -> None:
     """A pooling layer of the network's own, or one laid on the map above, and the test of what it is good for."""
-    st.subheader("Pooling: one number for each window", anchor=False, divider="gray")
+    st.header("Pooling: one number for each window", anchor=False, divider="gray")
     laid = f"Laid by you on {layer.name}"
     names = {f"{operation.short_title} · {operation.name}": operation for operation in own_layers}
     options = [*names, laid]

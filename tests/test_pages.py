@@ -50,7 +50,7 @@ def png(array: np.ndarray) -> bytes:
 
 
 def texts(at: AppTest) -> str:
-    elements = [*at.markdown, *at.error, *at.info, *at.warning, *at.caption, *at.title, *at.subheader]
+    elements = [*at.markdown, *at.error, *at.info, *at.warning, *at.caption, *at.title, *at.header]
     return "\n".join(str(element.value) for element in elements)
 
 

@@ -28,7 +28,7 @@ def report_of(run: cc.TrainingRun) -> Report:
 
 def results(run: cc.TrainingRun) -> None:
     """The confusion matrix and the worst mistakes; for cow and camel, the three kinds of ground."""
-    st.subheader("What it confuses", anchor=False, divider="gray")
+    st.header("What it confuses", anchor=False, divider="gray")
     with st.spinner("Asking about every test picture…"):
         found = report_of(run)
     confusion(found, key="cl_build_report")
@@ -79,7 +79,7 @@ def _go_on(run: cc.TrainingRun) -> None:
 
 def keep_and_save(run: cc.TrainingRun) -> None:
     """Where else the run can be opened, and its files."""
-    st.subheader("Keep it", anchor=False, divider="gray")
+    st.header("Keep it", anchor=False, divider="gray")
     name = run.digest[:16]
     with st.container(horizontal=True, gap="small"):
         if build_training.is_built(run):

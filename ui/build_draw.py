@@ -26,7 +26,7 @@ _ELSEWHERE: Final = ("features", "trail", "decision", "gradcam")
 def board(run: cc.TrainingRun, data: DataSet) -> None:
     """Draw and see; drawings suit data of light strokes on black, test pictures suit all."""
     can_draw = data.light_on_black
-    st.subheader("Draw, and watch it decide" if can_draw else "Watch it decide", anchor=False, divider="gray")
+    st.header("Draw, and watch it decide" if can_draw else "Watch it decide", anchor=False, divider="gray")
     model = classifier_of(run)
     asked = _asked(run, data)
     seen = _seen(asked, data)

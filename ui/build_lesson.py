@@ -92,7 +92,7 @@ def _about(plan: Plan, data: DataSet, values: dict[str, Any]) -> str:
 
 
 def _train(plan: Plan, data: DataSet, values: dict[str, Any]) -> None:
-    st.subheader("Train it", anchor=False, divider="gray")
+    st.header("Train it", anchor=False, divider="gray")
     running = build_training.is_running(build_training.MAIN)
     guess = None
     if not plan.problem:

@@ -53,7 +53,7 @@ def go_to(layer: str, channel: int) -> None:
 
 def on_bench(bench: widgets.Bench, layer: cc.Operation, channel: int) -> None:
     """The guess, and the seven pictures that answer it."""
-    st.subheader("Colour or shape", anchor=False, divider="gray")
+    st.header("Colour or shape", anchor=False, divider="gray")
     about = f"{bench.classifier.key}_{bench.model_input.digest[:12]}_{layer.name}_{channel}"
     guess = lesson.guess(
         "channel", f"What does channel {channel} answer to more on this picture?", feature_lesson.TASTES, about=about

@@ -229,7 +229,7 @@ def no_split(bench: Bench, head: Head, target: TargetRequest) -> None:
             "Between the pooled maps and the last layer stands something that is not linear in them, so what one cell "
             "adds depends on all others. The squares above were measured by greying them, not read off a ledger."
         )
-    st.subheader("Why there is no exact split by cell", anchor=False)
+    st.header("Why there is no exact split by cell", anchor=False)
     st.markdown(
         reason + " Grad-CAM answers with the gradient instead: exact for a small change, a hypothesis for more."
     )
@@ -245,7 +245,7 @@ def no_split(bench: Bench, head: Head, target: TargetRequest) -> None:
 
 def softmax(bench: Bench, target: int) -> None:
     """All logits become probabilities."""
-    st.subheader("From logits to probabilities", anchor=False, divider="gray")
+    st.header("From logits to probabilities", anchor=False, divider="gray")
     st.markdown(
         "Softmax raises e to each logit and divides by the sum, so that all are positive and add up to 1. "
         "Move the temperature and watch the order stay while the confidence goes."

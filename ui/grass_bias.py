@@ -143,7 +143,7 @@ def _results(found: Exhibit, guess: str | None, correlation: int) -> None:
     if guess is None:
         st.markdown(f"**Trained at {correlation} %.** {said}")
     lesson.reveal(guess, answer, said)
-    st.subheader("Is it looking at the cow?", anchor=False, divider="gray")
+    st.header("Is it looking at the cow?", anchor=False, divider="gray")
     accuracies(report)
     herd.wall([herd.Look("", found.walls)], key="cl_grass_wall")
     st.markdown(evidence_words(report))
@@ -214,7 +214,7 @@ def swap_words(swaps: HerdSwaps) -> str:
 
 
 def _dose() -> None:
-    st.subheader("How much is too much?", anchor=False, divider="gray")
+    st.header("How much is too much?", anchor=False, divider="gray")
     places = [(float(stop), f"at_{stop}") for stop in CORRELATIONS]
     views = data.response_views(
         EXPERIMENT, places, "training pictures whose ground matches, %", data.points(EXPERIMENT), log=False

@@ -140,7 +140,7 @@ def group_table(found: Exhibit) -> list[dict[str, str]]:
 
 
 def _verdict(case: int, state: dict[str, Any], suspect: Suspect, found: Exhibit) -> None:
-    st.subheader("Your verdict", anchor=False, divider="gray")
+    st.header("Your verdict", anchor=False, divider="gray")
 
     def commit(choice: str) -> None:
         state["verdict"] = choice

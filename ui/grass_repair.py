@@ -184,7 +184,7 @@ def _compare(before: cc.TrainingRun, after: cc.TrainingRun, repair: str, arm: st
     if guess is None:
         st.markdown(f"**{REPAIRS[repair]}.** {said}")
     lesson.reveal(guess, answer, said)
-    st.subheader("Look again", anchor=False, divider="gray")
+    st.header("Look again", anchor=False, divider="gray")
     grass_bias.accuracies(now, was)
     herd.wall([herd.Look("As it is", first.walls), herd.Look("Repaired", second.walls)], key="cl_grass_repair_wall")
     with lesson.test("The test: swap the ground, before and after"):
@@ -193,7 +193,7 @@ def _compare(before: cc.TrainingRun, after: cc.TrainingRun, repair: str, arm: st
 
 
 def _dose() -> None:
-    st.subheader("How many counter-examples are enough?", anchor=False, divider="gray")
+    st.header("How many counter-examples are enough?", anchor=False, divider="gray")
     places = [(float(extra), f"more_{extra}") for extra in COUNTER_EXAMPLES]
     own: Sequence[tuple[float, str, Exhibit]] = data.points(EXPERIMENT)
     views = data.response_views(EXPERIMENT, places, "counter-examples added to 400 pictures", own, log=True)

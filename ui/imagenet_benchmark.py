@@ -31,7 +31,7 @@ _REFUSED: Final = "cl_imagenet_refused"
 
 def benchmark() -> None:
     """The whole section."""
-    st.subheader("A small benchmark of our own", anchor=False, divider="gray")
+    st.header("A small benchmark of our own", anchor=False, divider="gray")
     st.markdown(
         "The same idea on a scale that fits a class: one data set, one split, one question to all. Nothing below is "
         "stored: every machine is asked about the same 2,000 test pictures when you open the table."

@@ -57,7 +57,7 @@ def laboratory(bench: Bench, stack: Stack, target: int) -> None:
 
 def done(bench: Bench, stack: Stack, reasons: dict[int, str]) -> None:
     """The list of what was done: each can be removed; undo, redo, reset; as a file, and from one."""
-    st.subheader("What you did", anchor=False)
+    st.header("What you did", anchor=False)
     if stack.refused:
         st.error(plain(stack.refused), icon=":material/error:")
         stack.refused = ""
@@ -213,7 +213,7 @@ def asked(bench: Bench, stack: Stack, active: tuple[Change, ...], target: int) -
 
 def answer(bench: Bench, active: tuple[Change, ...], target: int) -> None:
     """Before and after, layer by layer, and the tests."""
-    st.subheader("Before and after", anchor=False, divider="gray")
+    st.header("Before and after", anchor=False, divider="gray")
     trace = bench.trace  # outside of the slot for heavy work, which it takes itself
     found = reported(bench, active)
     if found is None:

@@ -23,7 +23,7 @@ _N_TEST: Final = 2_000
 
 def same_picture() -> None:
     """One picture through all five, and their likeliest classes side by side."""
-    st.subheader("The same picture through all five", anchor=False, divider="gray")
+    st.header("The same picture through all five", anchor=False, divider="gray")
     st.markdown(
         "A small member of each family, made for pictures of 28 × 28, learned the same 6,000 pieces of clothing with "
         "the "

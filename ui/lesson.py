@@ -119,7 +119,7 @@ def reveal(chosen: str | None, answer: str, because: str) -> None:
 @contextmanager
 def test(title: str) -> Iterator[None]:
     """The causal test's section."""
-    st.subheader(title, anchor=False, divider="gray")
+    st.header(title, anchor=False, divider="gray")
     yield
 
 
@@ -133,13 +133,13 @@ def let_it_paint() -> None:
 
 def why(text: str) -> None:
     """Why it is so, in two or three sentences of ours."""
-    st.subheader("Why", anchor=False)
+    st.header("Why", anchor=False)
     st.markdown(glossary.marked(text), unsafe_allow_html=True)
 
 
 def try_this(ideas: Sequence[str]) -> None:
     """What to try next on this page."""
-    st.subheader("Try this", anchor=False)
+    st.header("Try this", anchor=False)
     st.markdown("\n".join(f"- {glossary.marked(idea)}" for idea in ideas), unsafe_allow_html=True)
 
 

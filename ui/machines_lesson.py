@@ -183,7 +183,7 @@ def look_inside(fitted: Fitted, index: int) -> None:
     """HOG's picture, the MLP's first weights and the CNN's kernels, side by side."""
     from cnn_core.training.variants import pixel_permutation
 
-    st.subheader("What each one looks with", anchor=False, divider="gray")
+    st.header("What each one looks with", anchor=False, divider="gray")
     inside(
         machines_fitted.inside(fitted, index),
         pixel_permutation(28),

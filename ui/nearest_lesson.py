@@ -19,7 +19,7 @@ ANSWERS = {"none": "None", "some": "1 or 2", "most": "3 or more"}
 @st.fragment
 def laboratory(bench: Bench) -> None:
     """The guess, the search with its progress, and both rows of pictures."""
-    st.subheader("What looks alike to the network", anchor=False, divider="gray")
+    st.header("What looks alike to the network", anchor=False, divider="gray")
     network = bench.classifier.network
     own = {
         reference: picture

@@ -145,7 +145,7 @@ def opened(bench: widgets.Bench, name: str | None) -> None:
         return
     operation = bench.classifier.network[name]
     index, chosen = chosen_unit(bench, operation)
-    st.subheader(f"{operation.name}: {operation.title}", anchor=False)
+    st.header(f"{operation.name}: {operation.title}", anchor=False)
     words = "The number that you chose stands" if chosen else "Its number largest in size on this picture stands"
     st.markdown(f"{words} at **{arithmetic.place(operation, index)}**.")
     arithmetic.pick_unit(operation, index, bench.classifier.key)

@@ -20,7 +20,7 @@ _LIKELY: Final = 4  # of the network's own choices, beside the class of the page
 
 def classes(bench: Bench, asked: Asked) -> None:
     """The section: the class of the page, the likeliest others, and what the maps have in common."""
-    st.subheader("Several classes, one look", anchor=False, divider="gray")
+    st.header("Several classes, one look", anchor=False, divider="gray")
     st.markdown("Each class reads the same maps with other weights. Do they look at different places?")
     method = reader("cl_sal_classes_method")
     wanted = asked.target if isinstance(asked.target, tuple) else (asked.target,)

@@ -118,7 +118,7 @@ def reader(key: str) -> str:
 
 def layers(bench: Bench, asked: Asked) -> None:
     """The strip through all layers, and the comparison of two."""
-    st.subheader("Layers made plain", anchor=False, divider="gray")
+    st.header("Layers made plain", anchor=False, divider="gray")
     known = saliency_methods.cards()
     st.markdown("The same class through the whole network. A click opens a layer on this page.")
     method = reader("cl_sal_strip_method")

@@ -21,7 +21,7 @@ def reading(bench: Bench, region: Region, target: int, rival: int | None) -> Non
     wanted = target if rival is None else (target, rival)
     share = region.in_input(bench.model_input)
     label = names[target] if rival is None else f"{names[target]} rather than {names[rival]}"
-    st.markdown(f"##### Where the evidence for “{label}” lies")
+    st.markdown(f"### Where the evidence for “{label}” lies")
     method = _method()
     try:
         found = cached.explain(bench.classifier, bench.model_input, method=method.key, target=wanted)
@@ -48,7 +48,8 @@ def _method() -> cc.MethodCard:
         list(cards),
         format_func=lambda key: cards[key].title,
         key="cl_swap_method",
-        on_change=lambda: session.set("method", st.session_state["cl_swap_method"]),
+        on_change=session.take,
+        args=("method", "cl_swap_method"),
         width=224,
         label_visibility="collapsed",
     )
@@ -102,7 +103,7 @@ def _split(bench: Bench, region: Region, target: int, rival: int | None) -> None
         st.caption(str(error))
         return
     what = f"Logit of {names[target]}" if rival is None else f"Margin {names[target]} − {names[rival]}"
-    st.markdown(f"##### {what}, split exactly")
+    st.markdown(f"### {what}, split exactly")
     tick = ":green[✓]" if split.matches else ":red[✗ does not match]"
     rows = [("Inside", split.inside), ("Outside", split.outside), ("Bias", split.bias)]
     lines = "\n".join(f"| {name} | {number(value)} |" for name, value in rows)

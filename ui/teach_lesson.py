@@ -25,7 +25,7 @@ _PLAN: Final = shell.ROOT / "docs" / "lesson_plan.md"
 
 def link() -> None:
     """Choose a lesson, its settings and how it is taught; get the link."""
-    st.subheader("A link for your class", anchor=False, divider="gray")
+    st.header("A link for your class", anchor=False, divider="gray")
     making, made = st.columns([3, 2], gap="large")
     with making:
         page, settings = _lesson_and_settings()
@@ -116,7 +116,7 @@ def _own_room() -> str:
 
 def room() -> None:
     """Open a room, see how the class guessed, show it; or guess along in another one's."""
-    st.subheader("A room that counts guesses", anchor=False, divider="gray")
+    st.header("A room that counts guesses", anchor=False, divider="gray")
     if _own_room():
         _tallies()
         return
@@ -210,7 +210,7 @@ def _tally(key: str, i: int, one: rooms.Tally) -> None:
 
 def plan() -> None:
     """A lesson by the clock."""
-    st.subheader("A lesson of 50 minutes", anchor=False, divider="gray")
+    st.header("A lesson of 50 minutes", anchor=False, divider="gray")
     text = _PLAN.read_text(encoding="utf-8")
     with st.expander("From pixels to a decision, and whether to believe it: by the clock", icon=":material/schedule:"):
-        st.markdown(text.partition("\n")[2].replace("\n## ", "\n#### ").replace("([deploy.md](deploy.md))", ""))
+        st.markdown(text.partition("\n")[2].replace("\n## ", "\n### ").replace("([deploy.md](deploy.md))", ""))

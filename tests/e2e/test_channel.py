@@ -131,7 +131,7 @@ def test_the_numbers_are_the_librarys_and_hovering_is_silent(new_page: NewPage) 
     buttons.nth(strongest).focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    expect(filters.locator("h4")).to_have_text(f"Filter {strongest + 1} of features.0.0")
+    expect(filters.locator("h3")).to_have_text(f"Filter {strongest + 1} of features.0.0")
     sums = numbers(filters.locator(".readout").inner_text())[:3]
     assert sums == pytest.approx(weights[strongest + 1].sum(axis=(1, 2)).tolist(), rel=SHOWN, abs=1e-5)
     filters.get_by_role("radio", name="Each its own").click()

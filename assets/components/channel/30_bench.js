@@ -40,7 +40,7 @@ function benchPart({ root, state, payload, theme }) {
     leads.classList.toggle("wrong", !row.same);
     leads.classList.toggle("quiet", row.same);
     if (i === 0) leads.textContent = "leads";
-    card.append(make("h4", "", row.title), make("div", "what small quiet", row.what), canvas,
+    card.append(make("h3", "", row.title), make("div", "what small quiet", row.what), canvas,
       make("div", "name small quiet", "channel, mean"), mean, bar(row.mean, low, high, "channel"),
       make("div", "small quiet num", `max ${number(row.peak)}`),
       make("div", "name small quiet", meta.target), chance, bar(row.probability, 0, 1, "decision"), leads);

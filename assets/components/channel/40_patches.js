@@ -8,7 +8,7 @@ function patchesPart({ root, state, payload, theme, send }) {
   const sections = meta.rows.map((row) => {
     const section = make("section", `patchrow ${row.key}`);
     const head = make("div", "rowhead");
-    head.append(make("h4", "", row.title), make("span", "small quiet", row.words));
+    head.append(make("h3", "", row.title), make("span", "small quiet", row.words));
     const wall = listed(make("div", "patches"), row.title);
     const buttons = row.patches.map((patch, i) => {
       const button = make("button", "patch");
@@ -52,7 +52,7 @@ function patchesPart({ root, state, payload, theme, send }) {
   });
   const spread = make("section", "spread");
   const head = make("div", "rowhead");
-  head.append(make("h4", "", "The channel's mean on every picture"), make("span", "small quiet", `n = ${meta.means.length} pictures; each mark is one, the bars count them`));
+  head.append(make("h3", "", "The channel's mean on every picture"), make("span", "small quiet", `n = ${meta.means.length} pictures; each mark is one, the bars count them`));
   const canvas = make("canvas");
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "application");

@@ -54,7 +54,7 @@ function filtersPart({ root, state, payload, theme, send }) {
   }
 
   const side = make("div", "oneside");
-  const title = make("h4");
+  const title = make("h3");
   const open = make("button", "", "Look at this channel");
   open.type = "button";
   open.onclick = () => send("pick", { layer: meta.layer, channel: state.at });

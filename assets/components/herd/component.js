@@ -44,7 +44,7 @@ export default function (component) {
   const wall = make("div", "hd-looks");
   const looks = (meta.looks.length ? meta.looks : [{ key: "", title: "", notes: [] }]).map((look, l) => {
     const box = make("div", "hd-look");
-    const title = make("h4", "", look.title);
+    const title = make("h3", "", look.title);
     const note = make("p", "small quiet");
     const canvas = make("canvas");
     canvas.tabIndex = 0;

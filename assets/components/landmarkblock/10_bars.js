@@ -18,7 +18,7 @@ function barsOf(groups, measures) {
   legend.append(make("span", "", "longest bar = most in its group"));
   const parts = groups.map((group) => {
     const box = make("div", "group");
-    if (group.title) box.append(make("h4", "", group.title));
+    if (group.title) box.append(make("h3", "", group.title));
     const most = Object.fromEntries(measures.map((measure) => [measure, Math.max(...group.rows.map((row) => row[measure] || 0))]));
     for (const row of group.rows) {
       const line = make("div", "row");

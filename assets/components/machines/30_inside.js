@@ -34,7 +34,7 @@ function inside(root, S) {
   }
   function column(title, words) {
     const part = columns.appendChild(make("section", "mm-column"));
-    part.append(make("h4", "", title), make("p", "small quiet", words));
+    part.append(make("h3", "", title), make("p", "small quiet", words));
     return part;
   }
   function scale(parent, table, low, high, words) {

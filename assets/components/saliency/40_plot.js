@@ -34,7 +34,7 @@ function ticks(low, high, n = 4) {
 function linePlot(S, plot, state, said) {
   const [width, height, left, right, top, bottom] = [520, 250, 52, 10, 12, 40];
   const holder = make("div", "sal-plot");
-  holder.append(make("h4", "", plot.title));
+  holder.append(make("h3", "", plot.title));
   const values = [...plot.lines.flatMap((line) => line.y), ...(plot.band || []).flat()].filter((v) => v !== null);
   let [low, high] = plot.range || [Math.min(0, ...values), Math.max(...values)];
   if (!(high > low)) [low, high] = [low - 0.5, high + 0.5];
