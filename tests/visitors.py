@@ -319,6 +319,9 @@ class Visitor:
         path, delta = tuple(message.metadata.delta_path), message.delta
         if delta.WhichOneof("type") == "new_element":
             self._shown[path] = _Shown(delta.new_element, self._begun, delta.fragment_id)
+            native = getattr(delta.new_element, delta.new_element.WhichOneof("type") or "empty")
+            if getattr(native, "set_value", False):
+                self._values.pop(native.id, None)  # the page has put another value there, and knows it
             if delta.new_element.WhichOneof("type") == "exception":
                 self.broken.append(f"{delta.new_element.exception.type}: {delta.new_element.exception.message}")
             if failures.SIGN in delta.new_element.alert.body:

@@ -109,7 +109,8 @@ def _trial(own: Room, classifier: cc.Classifier, title: str) -> None:
             ["", *examples],
             format_func=lambda key: examples[key].title if key else f"{_side_bar_title(title, current)} (side bar)",
             key="cl_audit_network",
-            on_change=lambda: session.set("network", st.session_state["cl_audit_network"] or None),
+            on_change=session.take,
+            args=("network", "cl_audit_network"),
             width=340,
         )
         st.selectbox(
@@ -117,7 +118,8 @@ def _trial(own: Room, classifier: cc.Classifier, title: str) -> None:
             list(titles),
             format_func=titles.__getitem__,
             key="cl_audit_method",
-            on_change=lambda: session.set("method", st.session_state["cl_audit_method"]),
+            on_change=session.take,
+            args=("method", "cl_audit_method"),
             width=200,
         )
 
@@ -207,7 +209,7 @@ def _verdict(own: Room, held: Held, reference: str) -> None:
     audit_swap.downloads(held, "first")
     st.markdown("**What these numbers cannot tell**")
     st.markdown("\n".join(f"- {plain(limit)}" for limit in held.report.limits))
-    st.subheader("Two networks, the same folder", anchor=False)
+    st.header("Two networks, the same folder", anchor=False)
     found = {key: one for key, one in audit_run.networks().items() if key != reference}
     chosen = session.get("versus") if session.get("versus") in found else None
     if chosen is None and reference == audit_run.FIRST_EXAMPLE:
@@ -219,7 +221,8 @@ def _verdict(own: Room, held: Held, reference: str) -> None:
         index=None,
         format_func=lambda key: found[key].title,
         key="cl_audit_versus",
-        on_change=lambda: session.set("versus", st.session_state["cl_audit_versus"]),
+        on_change=session.take,
+        args=("versus", "cl_audit_versus"),
         placeholder="Another network: a repaired one, an earlier one",
         width=360,
     )

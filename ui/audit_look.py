@@ -115,7 +115,7 @@ def _fits(row: PictureRow, wanted: str) -> bool:
 
 
 def _sorted() -> None:
-    session.set("sort", st.session_state["cl_audit_sort"])
+    session.take("sort", "cl_audit_sort")
     _from_the_start()
 
 

@@ -7,13 +7,15 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeGuard, TypeVar
 
 import numpy as np
 import streamlit as st
 
 from cnn_core import palette
 
+T = TypeVar("T")
+_MOST: Final = 1_000_000  # more than any layer has channels, rows or columns
 ASSETS = Path(__file__).resolve().parent.parent / "assets" / "components"
 _DTYPES = {np.dtype("<f4"): "f4", np.dtype("u1"): "u1", np.dtype("<u2"): "u2", np.dtype("<i4"): "i4"}
 
@@ -79,6 +81,29 @@ def mount(
     handlers |= dict.fromkeys(state or {}, _nothing)
     callbacks = {f"on_{event}_change": handler for event, handler in handlers.items()}
     return _renderer(name)(key=key, data=data, default=dict(state or {}), **callbacks)
+
+
+def sent(key: str, event: str) -> Mapping[str, Any]:
+    """The fields of what a component just told; none where it is anything else, since a browser may send anything."""
+    message = st.session_state[key].get(event)
+    return message if isinstance(message, dict) else {}
+
+
+def sent_one_of(key: str, event: str, options: Iterable[T]) -> T | None:
+    """Which of these a component just named; None where it is none of them."""
+    named = st.session_state[key].get(event)
+    return next((option for option in options if type(option) is type(named) and option == named), None)
+
+
+def is_index(value: object, n: int) -> TypeGuard[int]:
+    """Whether something that a browser sent numbers one of `n` things."""
+    return type(value) is int and 0 <= value < n
+
+
+def indices(told: Mapping[str, Any], *names: str) -> list[int] | None:
+    """These fields of what a browser sent, each a whole number from 0; whether there is such a unit, the page knows."""
+    found = [told.get(name) for name in names]
+    return [at for at in found if type(at) is int] if all(is_index(at, _MOST) for at in found) else None
 
 
 def _nothing() -> None:

@@ -82,7 +82,7 @@ def channel_picker(layer: cc.Operation, index: tuple[int, ...], class_names: tup
     st.session_state[slot] = current
 
     def choose() -> None:
-        session.set("channel", st.session_state[slot])
+        session.take("channel", slot)
         if instrument.has_places(layer):
             session.set("row", at["row"])
             session.set("column", at["column"])
@@ -338,7 +338,7 @@ def by_depth(bench: widgets.Bench, layer: cc.Operation) -> None:
         lambda: fields_by_depth(classifier.network),
         lambda made: 300 * len(made),
     )
-    st.subheader("How sight grows with depth", anchor=False, divider="gray")
+    st.header("How sight grows with depth", anchor=False, divider="gray")
     abstraction: Abstraction | None = jobs.result("abstraction", (classifier.key,))
     instrument.depth_plot(
         classifier,

@@ -102,7 +102,7 @@ def _says(numbers: Source) -> str:
 
 def published() -> None:
     """What He et al. measured on ImageNet, as points with their source."""
-    st.subheader("The same at full size, as published", anchor=False, divider="gray")
+    st.header("The same at full size, as published", anchor=False, divider="gray")
     depths = (18.0, 34.0)
     note = "published, one network, ten crops"
     left, right = lesson.columns()
@@ -169,7 +169,8 @@ def _block(model: cc.Classifier, seen: cc.ModelInput, blocks: tuple[ResidualBloc
             names,
             format_func=lambda name: f"{names.index(name) + 1} of {len(names)}: {name}",
             key="cl_resnet_block",
-            on_change=lambda: session.set("layer", st.session_state.cl_resnet_block),
+            on_change=session.take,
+            args=("layer", "cl_resnet_block"),
             label_visibility="collapsed",
             width=260,
         )

@@ -80,6 +80,7 @@ def history() -> bool:
     networks = [(one, [(named[key], found[key]) for key in one.models]) for one in LANDMARKS]
     instrument.timeline(
         instrument.payload(networks, chosen=entry.key, costs=costs),
+        [one.key for one in LANDMARKS],
         key="cl_landmarks",
         on_pick=lambda key: session.set("landmark", key),
     )
@@ -95,7 +96,7 @@ def history() -> bool:
 
 def opened(entry: Landmark, found: dict[str, Counted], *, costs: bool) -> None:
     """The chosen landmark's block in numbers, what is published, and where to look further."""
-    st.subheader(f"{entry.title}: its block in numbers", anchor=False, divider="gray")
+    st.header(f"{entry.title}: its block in numbers", anchor=False, divider="gray")
     in_numbers(entry.key)
     if costs:
         st.markdown(published(entry, found))

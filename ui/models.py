@@ -137,7 +137,7 @@ def model_picker() -> None:
 
     def search() -> None:
         found = st.session_state["cl_model_search"]
-        if found is not None:
+        if found in others:  # a browser may send any text
             _choose(found)
             st.session_state["cl_model_search"] = None
 
@@ -181,7 +181,7 @@ def open_chosen() -> cc.Classifier:
 
 
 def _offer(card: cc.ModelCard) -> None:
-    st.subheader(f"The weights of {card.title} are not on this machine", anchor=False)
+    st.header(f"The weights of {card.title} are not on this machine", anchor=False)
     st.markdown(
         f"You can fetch them (a download of {card.download_megabytes or 0:.0f} MB), or open the architecture with "
         "random weights: every number is then exact, and what it says about your picture means nothing."

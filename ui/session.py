@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -194,6 +195,13 @@ def set(name: str, value: Any, *, address: bool = True) -> None:
         st.session_state[_slot(name)] = parameter.parse(str(value))
     if address:
         _write(name)
+
+
+def take(name: str, widget: str) -> None:
+    """Keep what a widget says. A list may tell any text, since a browser may send any: what is none is left out."""
+    said = st.session_state[widget]
+    with suppress(ValueError):
+        set(name, None if said == "" else said)
 
 
 def refuse(name: str, sentence: str) -> None:

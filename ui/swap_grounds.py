@@ -58,7 +58,8 @@ def _controls(bench: Bench) -> tuple[str | None, list[OwnGround]]:
             [*cards, NONE],
             format_func=lambda key: cards.get(key, "None of these"),
             key="cl_swap_usual",
-            on_change=lambda: session.set("usual", st.session_state["cl_swap_usual"]),
+            on_change=session.take,
+            args=("usual", "cl_swap_usual"),
             help="Drawn three times as the control: a ground of the same class, pasted in the same way.",
         )
     with middle:

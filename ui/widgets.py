@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import streamlit as st
 
@@ -25,9 +24,9 @@ class Bench:
     classifier: cc.Classifier
     model_input: cc.ModelInput
 
-    @cached_property
+    @property
     def trace(self) -> cc.Trace:
-        """The shared forward pass."""
+        """The shared forward pass; not held here, since a page's fragments live as long as the visit."""
         return cached.trace(self.classifier, self.model_input)
 
 
@@ -192,10 +191,8 @@ def class_picker(bench: Bench, *, key: str = "target", label: str = "Class", n: 
         session.set(key, index)
 
     def search() -> None:
-        found = st.session_state[f"cl_class_search_{key}"]
-        if found is not None:
-            session.set(key, found)
-            st.session_state[f"cl_class_search_{key}"] = None
+        session.take(key, f"cl_class_search_{key}")
+        st.session_state[f"cl_class_search_{key}"] = None
 
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         shown = [prediction.index for prediction in top]
@@ -251,7 +248,8 @@ def rival_picker(bench: Bench, target: int, rival: int | None, *, key: str, word
         format_func=lambda index: names[index],
         placeholder="Rather than … (no other class)",
         key=key,
-        on_change=lambda: session.set("rival", st.session_state[key]),
+        on_change=session.take,
+        args=("rival", key),
         width=280,
         label_visibility="collapsed",
         help=words,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import cnn_core as cc
 from cnn_core import kernels
-from ui.components import mount, pack
+from ui.components import indices, mount, pack, sent
 
 _LONGER_SIDE = 256  # of the picture that the frame moves over; it keeps the payload below 200 KB
 _LONGEST_RATIO = 4
@@ -140,11 +140,10 @@ def kernel_instrument(
 
 def unit_instrument(payload: bytes, *, key: str, on_open: Callable[[int, int, int], None]) -> None:
     """Show mode 2 with a payload of `ui.instruments.unit.unit_payload`; `on_open` gets (channel, row, column)."""
-    import streamlit as st
 
     def opened() -> None:
-        unit = st.session_state[key].get("open")
-        if isinstance(unit, Mapping) and all(isinstance(unit.get(name), int) for name in ("channel", "row", "column")):
-            on_open(unit["channel"], unit["row"], unit["column"])
+        unit = indices(sent(key, "open"), "channel", "row", "column")
+        if unit is not None:
+            on_open(*unit)
 
     mount("convolution", key=key, data=payload, triggers={"open": opened})

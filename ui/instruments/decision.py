@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
 import cnn_core as cc
 from cnn_core.decision import Head, LogitLedger, SoftmaxTable
 from cnn_core.saliency import Placement
-from ui.components import mount, pack
+from ui.components import is_index, mount, pack, sent, sent_one_of
 
 N_ROWS = 10
 
@@ -206,28 +205,27 @@ def ledger_view(
         arrays["maps"] = maps
 
     def guessed() -> None:
-        message = st.session_state[key].get("guess")
-        # What comes from a browser may be anything.
-        if not isinstance(message, dict) or message.get("subject") != subject:
+        message = sent(key, "guess")
+        if message.get("subject") != subject:
             return
         if message.get("skip") is True:
             on_guess(CellGuess(None))
             return
         cell = (message.get("row"), message.get("column"))
-        if all(isinstance(k, int) and 0 <= k < n for k, n in zip(cell, cells.grid, strict=True)):
+        if all(is_index(k, n) for k, n in zip(cell, cells.grid, strict=True)):
             on_guess(CellGuess(cell))  # type: ignore[arg-type]
 
     def picks() -> None:
-        message = st.session_state[key].get("cell")
-        if on_cell is None or not isinstance(message, dict) or message.get("subject") != subject:
+        message = sent(key, "cell")
+        if on_cell is None or message.get("subject") != subject:
             return
         cell = (message.get("row"), message.get("column"))
-        if all(isinstance(k, int) and 0 <= k < n for k, n in zip(cell, cells.grid, strict=True)):
+        if all(is_index(k, n) for k, n in zip(cell, cells.grid, strict=True)):
             on_cell(cell)  # type: ignore[arg-type]
 
     def wants_open() -> None:
-        chosen = st.session_state[key].get("open")
-        if on_open is not None and chosen in {row.id for row in (*total.rows, *total.against)}:
+        chosen = sent_one_of(key, "open", [row.id for row in (*total.rows, *total.against)])
+        if on_open is not None and chosen is not None:
             on_open(chosen)
 
     mount("ledger", key=key, data=pack(meta, **arrays), triggers={"guess": guessed, "open": wants_open, "cell": picks})
@@ -249,9 +247,9 @@ def softmax_view(
         rows.append({"index": target, "name": label})
 
     def picked() -> None:
-        chosen = st.session_state[key].get("pick")
-        if chosen in {row["index"] for row in rows}:
-            on_pick(int(chosen))
+        chosen = sent_one_of(key, "pick", [*(row.index for row in table.rows), target])
+        if chosen is not None:
+            on_pick(chosen)
 
     meta = {"rows": rows, "target": target, "label": label}
     mount("decision", key=key, data=pack(meta, logits=logits, probabilities=probabilities), triggers={"pick": picked})

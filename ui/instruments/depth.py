@@ -7,13 +7,12 @@ import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
 import cnn_core as cc
 from cnn_core.abstraction import Abstraction
 from cnn_core.effective_field import DepthEntry, EffectiveField
-from ui.components import mount, pack
+from ui.components import is_index, mount, pack, sent, sent_one_of
 
 EVERYTHING = "It sees the whole picture, by a side path that gathers all of it."
 NO_PLACE = "It is made of the whole picture: no place is left in it."
@@ -82,12 +81,11 @@ def field_view(
     }
 
     def picked() -> None:
-        message = st.session_state[key].get("unit")
-        # What comes from a browser may be anything; a message about another unit is late, and dropped.
-        if not isinstance(message, dict) or message.get("subject") != subject:
-            return
+        message = sent(key, "unit")
+        if message.get("subject") != subject:
+            return  # about another unit: late
         row, column = message.get("row"), message.get("column")
-        if isinstance(row, int) and isinstance(column, int) and 0 <= row < rows and 0 <= column < columns:
+        if is_index(row, rows) and is_index(column, columns):
             on_pick(row, column)
 
     arrays = {"here": here.magnitude.astype(np.float32)}
@@ -166,9 +164,9 @@ def depth_plot(
     }
 
     def opened() -> None:
-        name = st.session_state[key].get("open")
-        if name in cells:
-            on_open(str(name))
+        name = sent_one_of(key, "open", cells)
+        if name is not None:
+            on_open(name)
 
     mount("depth", key=key, data=pack(meta), triggers={"open": opened})
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -159,8 +158,9 @@ def feature_maps(data: bytes, *, key: str, on_pick: Callable[[str, int, int, int
     """Mount the instrument; a click calls `on_pick(layer, channel, row, column)` before the page runs again."""
 
     def picked() -> None:
-        unit = st.session_state[key].get("unit")
-        if unit is not None:
-            on_pick(str(unit["layer"]), int(unit["channel"]), int(unit["row"]), int(unit["column"]))
+        told = components.sent(key, "unit")
+        layer, unit = told.get("layer"), components.indices(told, "channel", "row", "column")
+        if isinstance(layer, str) and unit is not None:
+            on_pick(layer, *unit)
 
     components.mount("featuremaps", key=key, data=data, triggers={"unit": picked})

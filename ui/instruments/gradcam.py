@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 import cnn_core as cc
-from ui.components import mount, pack
+from ui.components import mount, pack, sent_one_of
 from ui.instruments.place import Guess, take_guess
 from ui.instruments.saliency import file_name, place_of
 
@@ -90,8 +90,8 @@ def depth_strip(depths: Sequence[Depth], current: str, *, key: str, on_open: Cal
     ]
 
     def opened() -> None:
-        chosen = st.session_state[key].get("open")
-        if chosen in {depth.operation.name for depth in depths}:
+        chosen = sent_one_of(key, "open", [depth.operation.name for depth in depths])
+        if chosen is not None:
             on_open(chosen)
 
     mount(

@@ -6,10 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import streamlit as st
-
 from cnn_core import ilsvrc
-from ui.components import mount, pack
+from ui.components import mount, pack, sent_one_of
 
 
 def history(chosen: str, *, waiting: bool, key: str, on_pick: Callable[[str], None]) -> None:
@@ -38,8 +36,8 @@ def history(chosen: str, *, waiting: bool, key: str, on_pick: Callable[[str], No
     low, high = ilsvrc.interval(person.error, person.n_pictures)
 
     def picked() -> None:
-        told = st.session_state[key].get("pick")
-        if told in {entry.key for entry in ilsvrc.ENTRIES}:
+        told = sent_one_of(key, "pick", [entry.key for entry in ilsvrc.ENTRIES])
+        if told is not None:
             on_pick(told)
 
     meta = {

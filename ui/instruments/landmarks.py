@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.components import mount, pack
+from ui.components import mount, pack, sent_one_of
 
 if TYPE_CHECKING:
     from cnn_core.landmarks import Counted, Landmark, Unit
@@ -77,12 +77,12 @@ def _unit(unit: Unit, costs: bool) -> dict[str, Any]:
     }
 
 
-def timeline(data: bytes, *, key: str, on_pick: Callable[[str], None]) -> None:
-    """Mount it; `on_pick` is called with a landmark's key when it is clicked or Enter is pressed on it."""
+def timeline(data: bytes, keys: Sequence[str], *, key: str, on_pick: Callable[[str], None]) -> None:
+    """Mount it; `on_pick` is called with one of the landmarks' keys when it is clicked or Enter is pressed on it."""
 
     def picked() -> None:
-        name = st.session_state[key].get("pick")
-        if isinstance(name, str):
+        name = sent_one_of(key, "pick", keys)
+        if name is not None:
             st.session_state["cl_landmarks_told"]["chosen"] = name
             on_pick(name)
 

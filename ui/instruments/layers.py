@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 import cnn_core as cc
-from ui.components import mount, pack
+from ui.components import mount, pack, sent_one_of
 
 
 def _as_maps(operation: cc.Operation) -> list[int]:
@@ -51,8 +51,8 @@ def layer_strip(
         told.update(selected=selected, turn=told["turn"] + 1, marked=selected)
 
     def changed() -> None:
-        chosen = st.session_state[key].get("pick")
-        if chosen in {operation.name for operation in operations}:
+        chosen = sent_one_of(key, "pick", [operation.name for operation in operations])
+        if chosen is not None:
             told["marked"] = chosen
             on_pick(chosen)
 

@@ -58,7 +58,7 @@ def hand(
         if not (isinstance(told, list) and len(told) == 3):
             return
         down, right, shuffled = told
-        if all(isinstance(v, int) and -REACH <= v <= REACH for v in (down, right)) and isinstance(shuffled, bool):
+        if all(type(v) is int and -REACH <= v <= REACH for v in (down, right)) and isinstance(shuffled, bool):
             on_keep((down, right, shuffled))
 
     meta: dict[str, Any] = {

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import streamlit as st
 
-from ui.components import mount, pack
+from ui.components import mount, pack, sent_one_of
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,8 @@ def picker(
         items.append(item)
 
     def changed() -> None:
-        chosen = st.session_state[key].get("pick")
-        # What comes from a browser may be anything.
-        if chosen in {option.key for option in options}:
+        chosen = sent_one_of(key, "pick", [option.key for option in options])
+        if chosen is not None:
             on_pick(chosen)
 
     mount(

@@ -72,9 +72,9 @@ def pixels(
     )
 
     def changed() -> None:
-        message = st.session_state[key].get("pin") or {}
+        message = components.sent(key, "pin")
         row, column = message.get("row"), message.get("column")
-        if isinstance(row, int) and isinstance(column, int) and 0 <= row < crop_height and 0 <= column < crop_width:
+        if components.is_index(row, crop_height) and components.is_index(column, crop_width):
             on_pin(Pixel(row, column))
         elif message.get("free"):
             on_pin(None)

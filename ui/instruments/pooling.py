@@ -56,7 +56,7 @@ def activation(
 
     def changed() -> None:
         chosen = st.session_state[key].get("channel")
-        if isinstance(chosen, int) and 0 <= chosen < len(after):
+        if components.is_index(chosen, len(after)):
             on_channel(chosen)
 
     components.mount("activation", key=key, data=data, triggers={"channel": changed})

@@ -12,7 +12,7 @@ import streamlit as st
 import cnn_core as cc
 from cnn_core.saliency import Placement
 from cnn_core.saliency.maps import judge
-from ui.components import mount, pack
+from ui.components import mount, pack, sent, sent_one_of
 from ui.instruments.place import Guess, take_guess
 
 
@@ -74,9 +74,9 @@ def wall(
         take_guess(st.session_state[key].get("guess"), subject, target.input_size, on_guess)
 
     def placed() -> None:
-        message = st.session_state[key].get("place")
-        if isinstance(message, dict) and message.get("place") in ("aligned", "naive"):
-            on_place(message["place"])
+        place = sent(key, "place").get("place")
+        if place == "aligned" or place == "naive":
+            on_place(place)
 
     arrays = {f"map{i}": tile.map.values for i, tile in enumerate(shown)}
     mount(
@@ -112,8 +112,8 @@ def layer_maps(depths: Sequence[Depth], current: str, *, key: str, label: str, o
     ]
 
     def opened() -> None:
-        chosen = st.session_state[key].get("open")
-        if chosen in {depth.operation.name for depth in depths}:
+        chosen = sent_one_of(key, "open", [depth.operation.name for depth in depths])
+        if chosen is not None:
             on_open(chosen)
 
     mount(
