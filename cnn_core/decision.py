@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -13,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from .errors import InvalidOption, InvalidUnit
+from .kept import kept
 from .operations.explanation import TOLERANCE
 from .saliency.charts import Line, line_chart
 from .saliency.comparing import packed, written
@@ -88,12 +88,12 @@ class LogitLedger:
         """Whether the parts are the network's number, up to float32 rounding."""
         return self.relative_error <= TOLERANCE
 
-    @cached_property
+    @kept
     def order(self) -> NDArray[np.intp]:
         """The features from the largest contribution, by size, to the smallest; among equal ones the first first."""
         return np.argsort(-np.abs(self.contributions), kind="stable")
 
-    @cached_property
+    @kept
     def against(self) -> NDArray[np.intp]:
         """The features with a negative contribution, from the most negative on; empty where nothing speaks against."""
         order = np.argsort(self.contributions, kind="stable")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .errors import InvalidOption
+from .kept import kept
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +52,7 @@ class ModelInput:
     picture_box: tuple[float, float, float, float]
     """(top, left, bottom, right) of what the network sees, in pixels of the picture before the resize."""
 
-    @property
+    @kept
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of what the network sees: equal exactly for equal tensors of one preprocessing."""
         head = f"{self.shown_rgb.shape}:{self.mean}:{self.std}:".encode()

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from ui import cached
 from ui.cached import SharedCache
 
 
@@ -149,3 +150,22 @@ def test_the_trace_of_a_model_that_went_goes_too(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(cached, "_models", SharedCache(0))
     assert trace_of(lenet) is not trace_of(lenet)
     assert trace_of(squeezenet) is trace_of(squeezenet)  # kept from before
+
+
+def test_who_holds_a_place_does_not_wait_for_a_value_whose_maker_waits_for_that_place() -> None:
+    shared = SharedCache(1000)
+    asked, go = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        asked.set()
+        assert go.wait(10)
+        return "made by the first"
+
+    first = threading.Thread(target=lambda: shared.get("value", slow, len))
+    first.start()
+    assert asked.wait(10)
+    with cached.computing():
+        assert shared.get("value", lambda: "made here", len) == "made here"
+    go.set()
+    first.join(10)
+    assert shared.get("value", lambda: "made anew", len) == "made by the first"

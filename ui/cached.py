@@ -8,11 +8,14 @@ import sys
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
 from cachetools import LRUCache
 
 import cnn_core as cc
+from ui import visitor
+from ui.queues import FairQueue
 
 T = TypeVar("T")
 MEGABYTE = 2**20
@@ -84,6 +87,8 @@ class SharedCache:
                     future = self._pending[key] = Future()
             if mine:
                 return self._make(key, future, make, nbytes)
+            if _places.is_held:
+                return make()  # who makes it may wait for the very place that this thread holds
             try:
                 return cast(T, future.result())
             except _Stopped:
@@ -140,19 +145,20 @@ _models = SharedCache(
 )
 
 # As many computations at once as there are cores: more would only make each visitor wait longer.
-_slots = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
+_places = FairQueue(max(1, os.cpu_count() or 1))
 
 
-def computing() -> threading.BoundedSemaphore:
-    """A slot for heavy work: `with cached.computing(): ...`. Never take one while holding one."""
-    return _slots
+def computing() -> AbstractContextManager[None]:
+    """A place for heavy work, `with cached.computing(): ...`; visitors take turns, and one who waits is told so."""
+    owner, on_wait = visitor.asking()
+    return _places.place(owner, on_wait)
 
 
 def memo(kind: str, key: tuple[Hashable, ...], make: Callable[[], T], nbytes: Callable[[T], int]) -> T:
-    """Anything else that is worth sharing; `make` runs in a slot for heavy work, so it must not take one itself."""
+    """Anything else that is worth sharing; `make` runs in a place for heavy work."""
 
     def work() -> T:
-        with _slots:
+        with computing():
             return make()
 
     return _small.get((kind, *key), work, nbytes)
@@ -162,7 +168,7 @@ def classifier(model_key: str, weights: str = "default") -> cc.Classifier:
     """A loaded model, shared: it is in eval mode, frozen, and carries no hook."""
 
     def make() -> cc.Classifier:
-        with _slots:
+        with computing():
             return cc.load_model(model_key, weights="random" if weights == "random" else "default")
 
     return _models.get((model_key, weights), make, lambda model: 4 * model.card.n_parameters)
@@ -207,7 +213,7 @@ def trace(model: cc.Classifier, seen: cc.ModelInput) -> cc.Trace:
     """The one forward pass of a picture through a model, with every operation's output."""
 
     def make() -> cc.Trace:
-        with _slots:
+        with computing():
             return cc.trace(model, seen)
 
     # For the same reason the trace of a model that is not kept (it went meanwhile, or is too large) is not kept either.

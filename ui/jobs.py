@@ -3,6 +3,7 @@ session. No thread of it calls Streamlit."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Hashable
@@ -13,6 +14,7 @@ import streamlit as st
 
 import cnn_core as cc
 from ui import cached
+from ui.queues import FairQueue, nth
 from ui.text import plain
 
 T = TypeVar("T")
@@ -22,8 +24,7 @@ ShouldStop = Callable[[], bool]
 
 _log = logging.getLogger(__name__)
 # Long work of all visitors together: a core stays free for those who click.
-_PLACES = threading.BoundedSemaphore(1)
-_PATIENCE = 0.1  # seconds between looks at whether to stop while waiting for a place
+_LINE = FairQueue(1)
 _KEPT = 16  # slots whose finished jobs a session still shows without asking again
 
 
@@ -42,6 +43,7 @@ class Job:
     detail: Any = None
     result: Any = None
     message: str = ""
+    position: int = 0  # in the line of long work, 1 for who is next; 0 where it does not wait
     left: bool = False  # the visitor is gone: nobody wants what it has made so far
     stop: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -55,6 +57,11 @@ class Job:
         """Tell how far it is; `detail` is what can be shown of it already."""
         with self.lock:
             self.done, self.total, self.detail = done, total, detail
+
+    def wait(self, position: int) -> None:
+        """Others are before it."""
+        self.check()
+        self.position = position
 
     def check(self) -> None:
         """Raise Stopped where the visitor stopped it."""
@@ -134,18 +141,12 @@ class Jobs:
 
     def _run(self, slot: Hashable, job: Job, work: Work, heavy: bool, keeps_part: bool) -> None:
         try:
-            if heavy:
-                while not _PLACES.acquire(timeout=_PATIENCE):
-                    job.check()
-            try:
+            with _LINE.place(self, job.wait) if heavy else contextlib.nullcontext():
                 job.check()
-                job.state = "running"
+                job.position, job.state = 0, "running"
                 result = work(job)
                 if not keeps_part:
                     job.check()
-            finally:
-                if heavy:
-                    _PLACES.release()
         except Stopped:
             job.state = "stopped"
         except cc.ConvLensError as error:
@@ -252,7 +253,8 @@ def _watch(slot: Hashable, words: str, key: str, unit: str, show: Callable[[Any]
     assert job is not None
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         if job.state == "waiting":
-            st.progress(0.0, text="Waiting for another long run to end", width=360)
+            line = f": you are {nth(job.position)} in line" if job.position else ""
+            st.progress(0.0, text=f"Waiting for another long run to end{line}", width=360)
         else:
             counted = f": {job.done} of {job.total}{unit}" if job.total else ""
             st.progress(min(1.0, job.done / job.total) if job.total else 0.0, text=f"{words}{counted}", width=360)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 
+from ..kept import kept
 from .targets import Score, Target, TargetRequest, resolve_target
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Batch:
     def is_one_picture(self) -> bool:
         return len(self.inputs) == 1
 
-    @cached_property
+    @kept
     def x(self) -> torch.Tensor:
         """What the network reads, (B, C, h, w), on its device and in its precision."""
         tensors = [ordinary(made.tensor) for made in self.inputs]
@@ -84,7 +84,7 @@ class Batch:
         for name, values in outputs.items():
             self._values.setdefault(name, values.detach())
 
-    @cached_property
+    @kept
     def targets(self) -> tuple[Target, ...]:
         """What each row explains; the logits decide the top class where none is named."""
         logits = self.logits

@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from PIL import Image
 
 from .. import palette
 from ..errors import InvalidOption
+from ..kept import kept
 from .placement import Placement, draw_aligned, draw_stretched
 from .targets import Target
 
@@ -70,7 +70,7 @@ class SaliencyMap:
         """(height, width) of the model's input, in pixels."""
         return self.placement.input_size
 
-    @cached_property
+    @kept
     def limit(self) -> float:
         """The map's own scale: its largest absolute value (0 when it is empty)."""
         return 0.0 if self.is_empty else float(np.abs(self.values).max())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ..assets import ASSETS
 from ..errors import InvalidOption, quote, suggest
+from ..kept import kept
 from .classic import ClassicRun, fit_classic, hog_features
 from .data import data_set
 from .experiment import Arm, ClassicRecipe
@@ -76,7 +77,7 @@ class Machine:
         """It learned from pictures whose pixels stand in the one fixed shuffled order."""
         return self.recipe.shuffled_pixels
 
-    @cached_property
+    @kept
     def module(self) -> nn.Module:
         """The network, in eval mode. Raises InvalidOption for HOG and SVM, which are none."""
         if not isinstance(self.recipe, Recipe):
@@ -87,7 +88,7 @@ class Machine:
         module.load_state_dict(dict(self.weights))
         return module.eval().requires_grad_(False)
 
-    @cached_property
+    @kept
     def macs(self) -> int:
         """Multiply-adds for one picture; of HOG and SVM those of the SVM alone."""
         if self.is_classic:
