@@ -183,7 +183,7 @@ def _for_native(rng: random.Random, element: Any) -> Any:
         return rng.choice(TEXTS)
     if kind == "NumberInput" or (kind == "Slider" and element.type != element.SELECT_SLIDER):
         ends = (element.min, element.max, (element.min + element.max) / 2)
-        number = float(rng.choice((*ends, *ends, rng.uniform(element.min, element.max), *NUMBERS[:6], float("nan"))))
+        number = float(rng.choice((*ends, *ends, rng.uniform(element.min, element.max), *NUMBERS[:6])))
         return number if kind == "NumberInput" else [number]
     words = [option if isinstance(option, str) else option.content for option in element.options]
     word = rng.choice((*words, rng.choice(TEXTS))) if words else rng.choice(TEXTS)

@@ -138,6 +138,8 @@ def _write(held: dict[str, Any]) -> None:
 
 def change(data: DataSet, name: str, value: Any) -> None:
     """Keep one setting in the address; a default is left out."""
+    if name in CHOICES and value not in CHOICES[name][1]:
+        return  # a browser may send any text
     held, _ = _read()
     held.pop(name, None)
     if value is not None and value != defaults(data)[name]:

@@ -216,7 +216,9 @@ def _settings_inputs(experiment: cc.Experiment, arms: Sequence[Arm]) -> Settings
     slots = {field.name: f"cl_experiment_set_{field.name}" for field in FIELDS}
 
     def changed() -> None:
-        _tell({name: st.session_state[slot] for name, slot in slots.items() if st.session_state.get(slot) is not None})
+        told = {name: st.session_state.get(slot) for name, slot in slots.items()}
+        # A browser may send any text.
+        _tell({name: value for name, value in told.items() if read_setting(name, str(value)) is not None})
 
     def reset() -> None:
         session.set("recipe", None)

@@ -72,6 +72,7 @@ def _options() -> Teaching:
         format_func=_ANSWERS.__getitem__,
         key="cl_teach_answers",
     )
+    answers = answers or "after"  # a browser may say that nothing is chosen
     st.caption(_ANSWERS_MEAN[answers])
     with st.container(horizontal=True, gap="large", vertical_alignment="center"):
         locked = st.toggle(
@@ -98,7 +99,7 @@ def _handed_out(page: str, settings: dict[str, str], taught: Teaching) -> None:
             "link is one for your class."
         )
     with st.container(key="cl-teach-qr"):
-        st.image(teach_link.qr(whole), width=220)
+        st.image(teach_link.qr(whole), width=220, alt="The link as a QR code")
     said = ", ".join(f"{name} = {value[:60]}" for name, value in settings.items())
     st.caption(
         f"It opens **{shell.lesson(page).title}**" + (f" with {plain(said)}." if said else " as it opens by itself.")
