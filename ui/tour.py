@@ -69,8 +69,8 @@ STEPS: Final = (
     Step(
         "features",
         "Late maps: parts",
-        "The same picture in the last layer: 7 × 7 cells in each map, and most channels silent. The few that answer "
-        "say that something is there, and roughly where.",
+        "The same picture in the last layer, in 1,280 maps of 7 × 7 cells: no panda to be recognised. In half of them "
+        "at most 7 of 49 cells reach half the map’s largest: something is there, and roughly where.",
         "cl_featuremaps",
         {"layer": "features.18.2"},
     ),
@@ -125,10 +125,17 @@ def _address(number: int) -> dict[str, str]:
 
 def _way(label: str, here: int, number: int) -> None:
     """To another step; a link to the page that is open would leave the browser's address as it is."""
+    icon = f":material/arrow_{'forward' if number > here else 'back'}:"
     if STEPS[number - 1].page == STEPS[here - 1].page:
-        st.button(label, key=f"cl_tour_to_{number}", on_click=st.query_params.from_dict, args=(_address(number),))
+        st.button(
+            label,
+            key=f"cl_tour_to_{number}",
+            icon=icon,
+            on_click=st.query_params.from_dict,
+            args=(_address(number),),
+        )
     else:
-        link(label, number)
+        link(label, number, icon=icon)
 
 
 def bar() -> None:
@@ -152,7 +159,7 @@ def bar() -> None:
                 if here > 1:
                     _way("Back", here, here - 1)
                 else:
-                    st.page_link(shell.PAGES[0].page, label="Home")
+                    st.page_link(shell.PAGES[0].page, label="Home", icon=":material/arrow_back:")
             with st.container(key="cl-tour-next", width="content"):
                 if here < len(STEPS):
                     _way("Next", here, here + 1)
@@ -186,7 +193,8 @@ def _here() -> int | None:
     text = st.query_params.get(ADDRESS)
     if text is None:
         return None
-    if text.isascii() and text.isdigit() and len(text) < 3 and 1 <= int(text) <= len(STEPS):
+    # A page that a teacher has set stays as it is.
+    if not session.locked() and text.isascii() and text.isdigit() and len(text) < 3 and 1 <= int(text) <= len(STEPS):
         page = shell.lesson(STEPS[int(text) - 1].page).page
         if session.page() == page.url_path:
             return int(text)

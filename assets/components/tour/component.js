@@ -39,6 +39,7 @@ export default function ({ data, parentElement }) {
     const target = document.querySelector(`.st-key-${CSS.escape(data.target)}`);
     const box = target && target.getBoundingClientRect();
     ring.hidden = !box || box.width === 0 || box.height === 0;
+    act.disabled = ring.hidden;
     if (ring.hidden) return;
     const gap = 6;
     const left = Math.max(2, box.left - gap);
@@ -49,31 +50,35 @@ export default function ({ data, parentElement }) {
     if (seen.shown !== data.step && box.height > 40) {
       seen.shown = data.step;
       const room = root.getBoundingClientRect().top;
-      if (box.top < 60 || box.top > room - 200) {
+      const visible = Math.min(box.bottom, room) - Math.max(box.top, 60);
+      if (visible < Math.min(box.height, 380)) {
         target.style.scrollMarginTop = "5rem";
         target.scrollIntoView({ block: "start", behavior: reducedMotion() ? "auto" : "smooth" });
       }
     }
   }
-  place();
+  // One card at a time looks at the page. It stops when the next one begins or when it is gone: the tour's last card
+  // may be taken away after the next one was drawn.
+  seen.stop?.();
   const redraw = oncePerFrame(place);
-  const timer = setInterval(redraw, 250);
-  addEventListener("scroll", redraw, { capture: true, passive: true });
-  addEventListener("resize", redraw);
-  addEventListener("keydown", keys);
-  return () => {
+  const timer = setInterval(() => (root.isConnected ? redraw() : stop()), 250);
+  const listen = { scroll: redraw, resize: redraw, keydown: keys };
+  const stop = () => {
     clearInterval(timer);
-    removeEventListener("scroll", redraw, { capture: true });
-    removeEventListener("resize", redraw);
-    removeEventListener("keydown", keys);
+    for (const [event, handler] of Object.entries(listen)) removeEventListener(event, handler, true);
   };
+  seen.stop = stop;
+  for (const [event, handler] of Object.entries(listen)) addEventListener(event, handler, { capture: true, passive: event === "scroll" });
+  place();
 }
 
 /** Press a button of the page for the visitor: `inside` is a key of the page, `find` what to look for in it. */
 function press({ inside, find }) {
   const place = document.querySelector(`.st-key-${CSS.escape(inside)}`);
   const button = place && within(place, find);
-  if (button) button.click();
+  if (!button) return;
+  button.click();
+  button.scrollIntoView({ block: "center", behavior: reducedMotion() ? "auto" : "smooth" });
 }
 
 /** The first match in an element or in the components that stand in it. */
