@@ -158,6 +158,7 @@ def augmented(arm: str, *, title: str, seed: int) -> None:
             mosaic(found, zoom=5),
             caption=f"{title} First column: the picture. The others: copies, changed as in training, seed {seed}.",
             width="stretch",
+            alt="Training pictures, each in a row with its changed copies",
         )
 
 

@@ -89,7 +89,7 @@ def _raw_and_standardised(arms: dict[str, tuple[str, Style]]) -> None:
     left, right = st.columns([1, 1.4], gap="large", vertical_alignment="center")
     with left:
         picture, told = _digit()
-        st.image(picture, caption=told, width="stretch")
+        st.image(picture, caption=told, width="stretch", alt="A digit as the network reads it, raw and standardised")
     with right:
         found = experiment_exhibits.first("input_normalisation")
         if found is not None:

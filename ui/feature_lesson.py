@@ -174,7 +174,7 @@ def show_taste(taste: ChannelTaste) -> None:
 
     for column, variant in zip(st.columns(len(taste.variants), gap="medium"), taste.variants.values(), strict=True):
         with column:
-            st.image(variant.shown_rgb, caption=variant.title, width="stretch")
+            st.image(variant.shown_rgb, caption=variant.title, width="stretch", alt=f"The picture: {variant.title}")
             st.image(map_pictures.enlarge(colour(variant.map)), width="stretch", alt=f"Its map: {variant.title}")
             change = "" if variant.key == "picture" else f" ({percent(variant.change)})"
             st.markdown(f"mean **{arithmetic.number(variant.mean)}**{change}")

@@ -21,6 +21,7 @@ from ui.instruments.curves import curves
 
 EXPERIMENT: Final = "cow_grass"
 _BINS: Final = {"none": (0.0, 0.1), "few": (0.1, 0.5), "many": (0.5, 0.9), "all": (0.9, 1.01)}
+_ONE: Final = ("1", "−1")
 _BIN_WORDS: Final = {
     "none": "Fewer than 10 %",
     "few": "10 to 50 %",
@@ -158,12 +159,14 @@ def accuracies(report: GroundReport, before: GroundReport | None = None) -> None
                 width="stretch",
                 alt=f"Four test pictures: {KINDS[kind]}",
             )
-            change = None if before is None else 100 * (report.accuracies[kind] - before.accuracies[kind])
+            change = 0.0 if before is None else round(100 * (report.accuracies[kind] - before.accuracies[kind]), 1)
+            # The sign is read from a hyphen only, and a true minus is shown: so arrow and colour are said.
             st.metric(
                 KINDS[kind].capitalize(),
                 f"{100 * report.accuracies[kind]:.1f} %",
-                None if change is None else f"{change:+.1f} points".replace("-", "−"),
-                delta_color="off" if change is None or change == 0 else "normal",
+                None if before is None else f"{change:+.1f} points".replace("-", "−") if change else "as before",
+                delta_color="green" if change > 0 else "red" if change < 0 else "gray",
+                delta_arrow="up" if change > 0 else "down" if change < 0 else "off",
                 border=True,
             )
 
@@ -196,7 +199,8 @@ def swap_table(swaps: HerdSwaps, *, shown: int) -> None:
         with st.container(horizontal=True, gap="small"):
             for i in range(shown):
                 with st.container(width=104, gap=None):
-                    st.image(pictures[i].repeat(4, 0).repeat(4, 1), width=96)
+                    animal = CLASSES[swaps.labels[i]]
+                    st.image(pictures[i].repeat(4, 0).repeat(4, 1), width=96, alt=f"A {animal}. {title}")
                     mark = "✓" if named[i] == swaps.labels[i] else "✗"
                     st.caption(f"{mark} {CLASSES[named[i]]}")
 
@@ -204,12 +208,18 @@ def swap_table(swaps: HerdSwaps, *, shown: int) -> None:
 def swap_words(swaps: HerdSwaps) -> str:
     """How many names changed, against the control, with the interval."""
     effect = swaps.effect
-    low, high = (f"{100 * edge:.0f}".replace("-", "−") for edge in (effect.low, effect.high))
+    said, low, high = (
+        f"{round(100 * edge)}".replace("-", "−") for edge in (effect.estimate, effect.low, effect.high)
+    )
+    so = (
+        "Only the ground was changed: what changed with it, the ground caused."
+        if effect.low > 0
+        else "Its kind makes no difference that these pictures could show."
+    )
     return (
         f"On another ground of the same kind **{swaps.control_flips} of {swaps.n}** names change; on a ground of the "
-        f"other kind **{swaps.swapped_flips} of {swaps.n}**. The difference is {100 * effect.estimate:.0f} points "
-        f"(95 % interval {low} to {high}, paired bootstrap). Only the ground was changed: what changed with it, "
-        "the ground caused.".replace("-", "−")
+        f"other kind **{swaps.swapped_flips} of {swaps.n}**. The difference is {said} point{'s' * (said not in _ONE)} "
+        f"(95 % interval {low} to {high}, paired bootstrap). {so}"
     )
 
 

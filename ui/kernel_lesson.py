@@ -202,8 +202,10 @@ def _before_and_after(
 ) -> None:
     limit = max(float(np.abs(before).max(initial=0.0)), float(np.abs(after).max(initial=0.0)))
     with st.container(horizontal=True, gap="small"):
-        st.image(map_pictures.grey_picture(picture), caption="picture", width=100)
-        st.image(map_pictures.map_picture(before, limit), caption="its map", width=100)
-        st.image(map_pictures.grey_picture(changed), caption=word, width=100)
-        st.image(map_pictures.map_picture(after, limit), caption="its map", width=100)
+        st.image(map_pictures.grey_picture(picture), caption="picture", width=100, alt="The picture in grey")
+        st.image(map_pictures.map_picture(before, limit), caption="its map", width=100, alt="The kernel's map of it")
+        st.image(map_pictures.grey_picture(changed), caption=word, width=100, alt=f"The picture, {word}")
+        st.image(
+            map_pictures.map_picture(after, limit), caption="its map", width=100, alt=f"The map of the picture, {word}"
+        )
     st.caption(f"Maps on one shared scale, −{limit:.3g} to {limit:.3g}.")

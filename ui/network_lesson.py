@@ -169,7 +169,12 @@ def show_place(bench: widgets.Bench, operation: cc.Operation, unit: tuple[int, i
     scale = f"−{limit} to {limit}" if values.min() < 0 else f"0 to {limit}"
     of = operation.output_shape[0]
     caption = f"Channel {channel} of {of}, own scale, {scale}; the frame is this unit."
-    st.image(picture, caption=caption, width=260)
+    st.image(
+        picture,
+        caption=caption,
+        width=260,
+        alt=f"The map of channel {channel}, with a frame at row {row}, column {column}",
+    )
 
 
 def links(operation: cc.Operation, index: tuple[int, ...]) -> None:

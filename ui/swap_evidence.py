@@ -28,7 +28,12 @@ def reading(bench: Bench, region: Region, target: int, rival: int | None) -> Non
     except cc.ConvLensError as error:
         st.info(f"{method.title} has no map here. {plain(str(error))}", icon=":material/info:")
     else:
-        st.image(_outlined(found, share), width=224, caption=f"{method.title}, own scale; white, what you marked.")
+        st.image(
+            _outlined(found, share),
+            width=224,
+            caption=f"{method.title}, own scale; white, what you marked.",
+            alt=f"The map of {method.title} over the picture, with the outline of what is marked",
+        )
         _evidence(measured(found, share), method.title)
     _cropped(bench, region, share)
     _split(bench, region, target, rival)

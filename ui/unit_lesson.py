@@ -145,7 +145,7 @@ def _guess(bench: widgets.Bench, layer: cc.Operation, shown: tuple[int, int, int
                 channel, row, column = term.source_index
                 picture = map_pictures.map_picture(maps[channel])
                 framed = map_pictures.with_window(picture, maps.shape[1], row, column, size[0], size[1])
-                st.image(framed, caption=names[str(channel)], width=104)
+                st.image(framed, caption=names[str(channel)], width=104, alt="Its map, with the window that is read")
         with st.container(width=420):
             place = "_".join(map(str, index))
             about = f"{bench.classifier.key}_{layer.name}_{place}_{bench.model_input.digest[:10]}"
