@@ -81,6 +81,11 @@ _HOMES: dict[str, str] = {
     "save_run": "training.storage",
     "resume": "training.trainer",
     "train": "training.trainer",
+    "Worksheet": "worksheets",
+    "WorksheetKind": "worksheets",
+    "list_worksheets": "worksheets",
+    "make_worksheet": "worksheets",
+    "worksheets_html": "worksheets",
 }
 
 __all__ = [
@@ -213,6 +218,7 @@ if TYPE_CHECKING:
     from .training.run import Step, TrainingRun
     from .training.storage import load_run, save_run
     from .training.trainer import resume, train
+    from .worksheets import Worksheet, WorksheetKind, list_worksheets, make_worksheet, worksheets_html
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The command line: `python -m cnn_core models | predict | explain | audit | fetch | train`."""
+"""The command line: `python -m cnn_core models | predict | explain | audit | fetch | train | worksheet`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cnn_core.bias.command import add_arguments as add_audit_arguments
 from cnn_core.errors import quote
 from cnn_core.network_options import add_network_options, open_network
 from cnn_core.training.command import add_arguments
+from cnn_core.worksheet_command import add_arguments as add_worksheet_arguments
 
 BAD_INPUT = 2
 
@@ -91,7 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="run an experiment of the training lab, and print what came out")
     add_arguments(train)
 
-    for command in (models, predict, explain, audit, fetch, train):
+    worksheet = commands.add_parser("worksheet", help="print tasks for paper, with a network's own numbers")
+    add_worksheet_arguments(worksheet)
+
+    for command in (models, predict, explain, audit, fetch, train, worksheet):
         command.add_argument("--json", action="store_true", help="print JSON for programs")
     return parser
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import lesson, session, teach_lesson
+from ui import lesson, session, teach_lesson, teach_sheets
 
 lesson.header(
     "Teach with this",
@@ -20,5 +20,6 @@ if session.locked():
 session.bind()
 teach_lesson.link()
 teach_lesson.room()
+teach_sheets.sheets()
 teach_lesson.plan()
 lesson.footer("home")
