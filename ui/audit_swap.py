@@ -50,8 +50,8 @@ def _rates(swap: SwapTest, kind: str) -> None:
         lines.append(f"| on backgrounds of another kind | {100 * swap.other:.0f} % |")
         lines.append(f"| on backgrounds of the same kind (control) | {100 * swap.same:.0f} % |")
         found = swap.difference
-        low, high = (f"{100 * edge:.0f}".replace("-", "−") for edge in (found.low, found.high))
-        estimate = f"{100 * found.estimate:.0f}".replace("-", "−")
+        low, high = (f"{round(100 * edge)}".replace("-", "−") for edge in (found.low, found.high))
+        estimate = f"{round(100 * found.estimate)}".replace("-", "−")
         lines.append(
             f"| **difference** | **{points(estimate)}** ({100 * found.level:.0f} % interval {low} to {high}) |"
         )
@@ -185,7 +185,7 @@ def _difference(report: AuditReport) -> str:
     if report.swap is None or report.swap.n == 0:
         return "–"
     found = report.swap.difference
-    estimate, low, high = (f"{100 * one:.0f}".replace("-", "−") for one in (found.estimate, found.low, found.high))
+    estimate, low, high = (f"{round(100 * one)}".replace("-", "−") for one in (found.estimate, found.low, found.high))
     return f"{points(estimate)} ({low} to {high})"
 
 

@@ -208,9 +208,7 @@ def swap_table(swaps: HerdSwaps, *, shown: int) -> None:
 def swap_words(swaps: HerdSwaps) -> str:
     """How many names changed, against the control, with the interval."""
     effect = swaps.effect
-    said, low, high = (
-        f"{round(100 * edge)}".replace("-", "−") for edge in (effect.estimate, effect.low, effect.high)
-    )
+    said, low, high = (f"{round(100 * edge)}".replace("-", "−") for edge in (effect.estimate, effect.low, effect.high))
     so = (
         "Only the ground was changed: what changed with it, the ground caused."
         if effect.low > 0

@@ -24,6 +24,7 @@ def room() -> None:
         if chosen is not None:
             session.refuse("section", f"There is no section “{chosen}” here, so this is the first one.")
         chosen = next(iter(SECTIONS))
+    st.space("xxsmall")
     widgets.said("section", ":material/tab:")
     st.session_state["cl_grass_section"] = chosen
     st.segmented_control(
