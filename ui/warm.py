@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+from cnn_core.bias import scratch
 from ui import cached, engine, health, logs, pictures, session
 
 logger = logging.getLogger("convlens")
@@ -46,6 +47,8 @@ def _guarded() -> None:
     except Exception:
         # The pages load what they need themselves and say what is wrong; the log keeps the cause.
         logger.exception("The default model could not be loaded in advance.")
+    if left := scratch.sweep():
+        logs.event(logger, "Pictures that a killed server had left were deleted", folders=left)
 
 
 def _address() -> str:

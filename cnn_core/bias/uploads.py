@@ -18,11 +18,11 @@ from typing import Final
 from ..archives import PICTURE_ENDINGS, Archive, Member, megabytes, open_zip
 from ..errors import InvalidImage, InvalidOption, quote
 from ..images import MAX_BYTES as MAX_PICTURE_BYTES
+from . import scratch
 from .annotations import MAX_BYTES as MAX_ANNOTATION_BYTES
 from .items import Item
 from .result import BadFile
 
-PREFIX: Final = "convlens-pictures-"
 _NAME_LENGTH: Final = 200
 _ANNOTATIONS: Final = frozenset({".json", ".xml", ".csv"})
 _MASK_FOLDERS: Final = frozenset({"masks", "annotations", "segmentationclass", "segmentationobject"})
@@ -112,7 +112,7 @@ class PictureFolder:
     def __init__(self, *, limits: Limits = LIMITS, root: Path | None = None) -> None:
         self._limits = limits
         self._lock = threading.Lock()
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+        self.path = Path(tempfile.mkdtemp(prefix="visitor-", dir=root or scratch.root()))
         self._account = _Account()
         self._finalizer = weakref.finalize(self, _let_go, self.path, self._account)
         self._kept: dict[str, _Kept] = {}  # by name
