@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from cnn_core.bias import scratch
 
 HOLDS = """
@@ -42,7 +44,7 @@ def test_what_a_killed_server_left_is_swept_and_nothing_else(tmp_path: Path) -> 
     assert scratch.sweep(tmp_path) == 0
 
 
-def test_a_folder_that_was_deleted_is_made_anew(tmp_path: Path, monkeypatch) -> None:
+def test_a_folder_that_was_deleted_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scratch.tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(scratch, "_mine", None)
     first = scratch.root()
