@@ -130,6 +130,8 @@ __all__ = [
     "UnknownMethod",
     "UnknownModel",
     "WeightsUnavailable",
+    "Worksheet",
+    "WorksheetKind",
     "agreement",
     "audit",
     "compare_runs",
@@ -143,12 +145,14 @@ __all__ = [
     "intervene",
     "list_experiments",
     "list_models",
+    "list_worksheets",
     "load_bands",
     "load_checkpoint",
     "load_image",
     "load_model",
     "load_run",
     "logit_ledger",
+    "make_worksheet",
     "read_class_names",
     "receptive_field",
     "resume",
@@ -160,6 +164,7 @@ __all__ = [
     "stability",
     "trace",
     "train",
+    "worksheets_html",
 ]
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,12 +24,19 @@ _UNSURE: Final = ("cat", "chameleon", "crocodile", "horse", "moose", "narwhal", 
 _CHANNELS: Final = 4
 
 
+@cache
+def _network() -> Classifier:
+    """Opened once for all sheets of a class."""
+    from .models import load_model
+
+    return load_model(_NETWORK)
+
+
 def _traced(sample: Sample) -> tuple[Classifier, Trace, NDArray[np.uint8]]:
     """The network, its pass over a picture, and what it saw of it."""
-    from .models import load_model
     from .tracing import trace
 
-    classifier = load_model(_NETWORK)
+    classifier = _network()
     seen = classifier.preprocess(load_image(sample.path))
     return classifier, trace(classifier, seen), seen.shown_rgb
 
@@ -46,16 +54,19 @@ def softmax_sheet(seed: int) -> Worksheet:
     top = traced.top(4)
     rounded = [round(2 * one.logit) / 2 for one in top]
     apart = [value - rounded[0] for value in rounded]
-    powers = [round(math.exp(value), 3) for value in apart]
+    powers = [round(math.exp(value), 2) for value in apart]
     total = sum(powers)
     header = ("class", "logit", "minus the largest", "e to that", "share of the sum")
     asked = tuple((one.name, number(value, 1), "", "", "") for one, value in zip(top, rounded, strict=True))
     solved = tuple(
-        (one.name, number(value, 1), number(below, 1), number(power, 3), f"{100 * power / total:.1f} %")
+        (one.name, number(value, 1), number(below, 1), number(power, 2), f"{100 * power / total:.1f} %")
         for one, value, below, power in zip(top, rounded, apart, powers, strict=True)
     )
-    table = tuple((number(-half / 2, 1), number(math.exp(-half / 2), 3)) for half in range(2 * math.ceil(_CLOSE) + 1))
-    middle = (len(table) + 1) // 2
+    halves = range(2 * math.ceil(_CLOSE) + 1)
+    table = (
+        ("x", *(number(-half / 2, 1) for half in halves)),
+        ("eˣ", *(number(math.exp(-half / 2), 2) for half in halves)),
+    )
     own = "; ".join(f"{one.name} {100 * one.probability:.1f} %" for one in top)
     double = [math.exp(value / 2) for value in apart]
     return Worksheet(
@@ -67,12 +78,11 @@ def softmax_sheet(seed: int) -> Worksheet:
         seed,
         (
             Task(
-                "Fill the table. The powers of e stand on the right.",
-                f"The sum is {number(total, 3)}.",
+                "Fill the table. The powers of e stand below it.",
+                f"The sum is {number(total, 2)}.",
                 (
                     Grid("four classes", asked, "output", header=header),
-                    Grid("powers of e", table[:middle], header=("x", "eˣ")),
-                    Grid("", table[middle:], header=("x", "eˣ")),
+                    Grid("powers of e", table),
                 ),
                 0,
                 (Grid("four classes", solved, "output", header=header),),

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from tests.test_pages import open_page, texts
-from ui import session, shell, teach_link, teaching
-from ui.rooms import ROOMS
+from tests.test_pages import open_page
+from ui import shell, teaching
 from ui.teaching import Teaching
 
 SETTINGS = st.builds(
