@@ -18,11 +18,11 @@ COLOURS: Final[dict[Mode, dict[str, str]]] = {
         "text": "#1A1F29",
         "quiet": "#576070",
         "accent": "#00696E",
-        "input": "#005A9C",
+        "input": "#004A94",
         "kernel": "#A84300",
-        "output": "#00694C",
+        "output": "#006F4C",
         "wrong": "#B3261E",
-        "right": "#1E6B3A",
+        "right": "#17704A",
     },
     "dark": {
         "page": "#0E1117",
@@ -33,9 +33,9 @@ COLOURS: Final[dict[Mode, dict[str, str]]] = {
         "accent": "#4DC4C4",
         "input": "#74B4F0",
         "kernel": "#FF9E5E",
-        "output": "#4CCFA0",
-        "wrong": "#FF8A80",
-        "right": "#7BD88F",
+        "output": "#5FE3B2",
+        "wrong": "#FF7D72",
+        "right": "#9BEFAE",
     },
 }
 """Roles and their colours; each text colour keeps a contrast of at least 4.5 on page and on panel (tested)."""

@@ -7,15 +7,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from cnn_core import palette
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT_ROLES = ("text", "quiet", "accent", "input", "kernel", "output", "wrong", "right")
 
-# Viénot, Brettel and Mollon (1999): linear RGB as a deuteranope and a protanope see it.
-DEUTERANOPE = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
-PROTANOPE = np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]])
+# Machado, Oliveira and Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency" (2009),
+# their published matrices at full severity: linear RGB to what that eye sees of it.
+EYES = {
+    "normal": np.eye(3),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}
+# About 2 is the least that can be told apart side by side; 10 is seen at a glance (CIEDE2000).
+AT_A_GLANCE = 10.0
 
 
 def _hex(colour: np.ndarray) -> str:
@@ -41,12 +55,50 @@ def test_contrast_of_known_pairs() -> None:
     assert palette.contrast("#767676", "#FFFFFF") == pytest.approx(4.54, abs=0.01)
 
 
+def _seen(table: np.ndarray, eye: str) -> np.ndarray:
+    """CIELAB of colours uint8 (n, 3) as an eye sees them, float64 (n, 3)."""
+    linear = np.clip(_linear(table) @ EYES[eye].T, 0, 1)
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.asarray(rgb2lab(srgb[None])[0])
+
+
+def _rgb(colour: str) -> np.ndarray:
+    return np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)]], dtype=np.uint8)
+
+
 @pytest.mark.parametrize("table", [palette.SEQUENTIAL, palette.EVIDENCE], ids=["sequential", "evidence"])
-@pytest.mark.parametrize("eye", [np.eye(3), DEUTERANOPE, PROTANOPE], ids=["normal", "deuteranope", "protanope"])
-def test_scales_rise_in_luminance_for_every_eye(table: palette.Table, eye: np.ndarray) -> None:
-    luminance = np.clip(_linear(table) @ eye.T, 0, 1) @ (0.2126, 0.7152, 0.0722)
+@pytest.mark.parametrize("eye", EYES)
+def test_scales_rise_in_lightness_for_every_eye(table: palette.Table, eye: str) -> None:
+    seen = _seen(table, eye)
     # Colours are rounded to bytes, so neighbours may tie or step back by a rounding error; over 8 steps all rise.
-    assert np.all(luminance[8:] > luminance[:-8])
+    assert np.all(seen[8:, 0] > seen[:-8, 0])
+    assert seen[-1, 0] - seen[0, 0] > 70, "of 100 from black to white"
+    # Two numbers a tenth of the scale apart differ to be seen side by side.
+    assert deltaE_ciede2000(seen[26:], seen[:-26]).min() > 4
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("eye", EYES)
+def test_signs_differ_for_every_eye(mode: palette.Mode, eye: str) -> None:
+    seen = _seen(palette.DIVERGING_LIGHT if mode == "light" else palette.DIVERGING_DARK, eye)
+    for arm in (seen[127::-1], seen[127:]):
+        # Away from zero each arm goes on in one direction: darker on a light page, lighter on a dark one.
+        steps = (arm[8:, 0] - arm[:-8, 0]) * (-1 if mode == "light" else 1)
+        assert np.all(steps > 0)
+    k = np.arange(16, 128)
+    assert deltaE_ciede2000(seen[127 - k], seen[127 + k]).min() > AT_A_GLANCE, "the same size, the other sign"
+    assert deltaE_ciede2000(seen[127][None], np.stack([seen[127 - 32], seen[127 + 32]])).min() > AT_A_GLANCE
+
+
+PAIRS = (("input", "kernel"), ("input", "output"), ("kernel", "output"), ("wrong", "right"))
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("eye", EYES)
+@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+def test_roles_differ_for_every_eye(mode: palette.Mode, eye: str, pair: tuple[str, str]) -> None:
+    first, second = (_seen(_rgb(palette.COLOURS[mode][role]), eye) for role in pair)
+    assert float(deltaE_ciede2000(first, second)[0]) > AT_A_GLANCE
 
 
 @pytest.mark.parametrize("table", [palette.SEQUENTIAL, palette.EVIDENCE], ids=["sequential", "evidence"])
