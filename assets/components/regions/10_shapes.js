@@ -97,16 +97,18 @@ function handlePlace(box, [row, column]) {
   return [row ? box[row] : middle[0], column ? box[column] : middle[1]];
 }
 
-/** Paint (or wipe) a stroke of a radius between two points, all in cells of the grid. */
+/** Paint (or wipe) a stroke of a radius between two points, all in cells of the grid: every cell whose middle is that
+    near to the line, so that the same stroke with the eraser leaves nothing. */
 function paint(mask, [rows, columns], from, to, radius, value) {
-  const steps = Math.max(1, Math.ceil((2 * Math.hypot(to[0] - from[0], to[1] - from[1])) / Math.max(1, radius)));
-  for (let i = 0; i <= steps; i++) {
-    const r = from[0] + ((to[0] - from[0]) * i) / steps;
-    const c = from[1] + ((to[1] - from[1]) * i) / steps;
-    for (let row = Math.max(0, Math.floor(r - radius)); row <= Math.min(rows - 1, Math.ceil(r + radius)); row++) {
-      for (let column = Math.max(0, Math.floor(c - radius)); column <= Math.min(columns - 1, Math.ceil(c + radius)); column++) {
-        if (Math.hypot(row + 0.5 - r, column + 0.5 - c) <= radius) mask[row * columns + column] = value;
-      }
+  const [down, across] = [to[0] - from[0], to[1] - from[1]];
+  const long = down * down + across * across;
+  const [top, bottom] = [Math.min(from[0], to[0]) - radius, Math.max(from[0], to[0]) + radius];
+  const [left, right] = [Math.min(from[1], to[1]) - radius, Math.max(from[1], to[1]) + radius];
+  for (let row = Math.max(0, Math.floor(top)); row <= Math.min(rows - 1, Math.ceil(bottom)); row++) {
+    for (let column = Math.max(0, Math.floor(left)); column <= Math.min(columns - 1, Math.ceil(right)); column++) {
+      const [r, c] = [row + 0.5 - from[0], column + 0.5 - from[1]];
+      const along = long > 0 ? Math.max(0, Math.min(1, (r * down + c * across) / long)) : 0;
+      if (Math.hypot(r - along * down, c - along * across) <= radius) mask[row * columns + column] = value;
     }
   }
 }
