@@ -32,10 +32,11 @@ st.segmented_control(
     key="cl_kernel_mode",
     label_visibility="collapsed",
     on_change=lambda: session.set("mode", st.session_state["cl_kernel_mode"] or mode),
+    disabled=session.locked(),
 )
 
 if mode == "kernel":
-    session.bind("mode", "kernel", "stride", "padding", "dilation")
+    session.bind("mode", *kernel_lesson.ADDRESS)
     kernel_lesson.run()
 else:
     session.bind("mode", "layer", "channel", "row", "column")

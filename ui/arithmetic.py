@@ -79,7 +79,9 @@ def pick_unit(operation: cc.Operation, index: tuple[int, ...], key: str) -> None
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         for slot, axis, side in zip(slots, operation.axes, operation.output_shape, strict=True):
             label = f"{axis.capitalize()}, 0 to {side - 1}"
-            st.number_input(label, 0, side - 1, key=slot, step=1, on_change=taken, width=150, disabled=side == 1)
+            st.number_input(
+                label, 0, side - 1, key=slot, step=1, on_change=taken, width=150, disabled=side == 1 or session.locked()
+            )
         strongest = st.button("Strongest", key=f"cl_unit_{key}_strongest", help="The number largest in size")
     if strongest:
         keep_unit(operation, None)

@@ -150,6 +150,7 @@ def _steps(own: Room, held: Held, fresh: bool) -> str:
                 on_click=session.set,
                 args=("step", key),
                 width=104,
+                disabled=session.locked(),
             )
     st.caption(
         {

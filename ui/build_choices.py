@@ -166,7 +166,7 @@ def controls(data: DataSet, values: dict[str, Any]) -> None:
             key=slot,
             help=told.words,
             on_change=lambda: change(data, name, st.session_state[slot]),
-            disabled=name == "momentum" and values["optimiser"] != "sgd",
+            disabled=(name == "momentum" and values["optimiser"] != "sgd") or session.locked(),
         )
 
     def choice(name: str) -> None:
@@ -179,6 +179,7 @@ def controls(data: DataSet, values: dict[str, Any]) -> None:
             format_func=options.__getitem__,
             key=slot,
             on_change=lambda: change(data, name, st.session_state[slot]),
+            disabled=session.locked(),
         )
 
     left, right = st.columns(2, gap="small")
@@ -205,6 +206,7 @@ def controls(data: DataSet, values: dict[str, Any]) -> None:
                 key="cl_build_seed",
                 on_change=lambda: session.set("seed", st.session_state["cl_build_seed"]),
                 help="Decides the pictures, the first weights and the order: the same seed, the same run.",
+                disabled=session.locked(),
             )
 
 

@@ -69,6 +69,7 @@ def _data_choice() -> None:
             format_func=options.__getitem__,
             key="cl_build_data",
             on_change=lambda: session.set("data", st.session_state["cl_build_data"]),
+            disabled=session.locked(),
         )
         if session.get("data") == "cow_camel":
             st.session_state["cl_build_correlation"] = session.get("correlation")
@@ -81,6 +82,7 @@ def _data_choice() -> None:
                 key="cl_build_correlation",
                 on_change=lambda: session.set("correlation", st.session_state["cl_build_correlation"]),
                 width=360,
+                disabled=session.locked(),
             )
     if session.get("data") == "own":
         build_own.bring()

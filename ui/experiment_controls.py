@@ -177,6 +177,7 @@ def _arm_pills(
             key=slot,
             on_change=changed,
             wrap=True,
+            disabled=session.locked(),
         )
     return tuple(chosen)
 
@@ -192,6 +193,7 @@ def _seed_inputs() -> tuple[int, int]:
             key="cl_experiment_seed",
             on_change=lambda: session.set("seed", st.session_state.cl_experiment_seed),
             help="Decides which pictures are drawn, the first weights, and the order: the same seed, the same run.",
+            disabled=session.locked(),
         )
     with count_column:
         held = session.get("seeds")
@@ -204,6 +206,7 @@ def _seed_inputs() -> tuple[int, int]:
             key="cl_experiment_runs",
             on_change=lambda: session.set("seeds", st.session_state.cl_experiment_runs),
             help="Several seeds show how much luck is in it: they are drawn as a band of your own.",
+            disabled=session.locked(),
         )
     return session.get("seed"), st.session_state.cl_experiment_runs
 
@@ -243,6 +246,7 @@ def _settings_inputs(experiment: cc.Experiment, arms: Sequence[Arm]) -> Settings
                         format_func=value_words,
                         key=slot,
                         on_change=changed,
+                        disabled=session.locked(),
                     )
                 else:
                     whole = field.kind == "whole"
@@ -256,6 +260,7 @@ def _settings_inputs(experiment: cc.Experiment, arms: Sequence[Arm]) -> Settings
                         placeholder=declared,
                         key=slot,
                         on_change=changed,
+                        disabled=session.locked(),
                     )
                 if mark:
                     st.caption(f"{mark}(declared: {declared})")
@@ -266,6 +271,7 @@ def _settings_inputs(experiment: cc.Experiment, arms: Sequence[Arm]) -> Settings
                 type="tertiary",
                 icon=":material/undo:",
                 key="cl_experiment_reset",
+                disabled=session.locked(),
             )
     return _ordered(held)
 

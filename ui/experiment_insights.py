@@ -113,6 +113,7 @@ def draw() -> None:
         key="cl_insights_section",
         on_change=changed,
         label_visibility="collapsed",
+        disabled=session.locked(),
     )
     section = SECTIONS[chosen]
     section.draw()

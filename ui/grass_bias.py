@@ -90,6 +90,7 @@ def _correlation() -> int:
             format_func=lambda stop: f"{stop} %",
             key="cl_grass_correlation",
             on_change=lambda: session.set("correlation", st.session_state["cl_grass_correlation"]),
+            disabled=session.locked(),
         )
         odd = (100 - nearest) * N_TRAIN // 100
         expected = "In none of them" if not odd else f"In about {odd} of them"

@@ -105,6 +105,7 @@ def seed_picker() -> None:
         on_change=lambda: session.set("seed", st.session_state["cl_grass_seed"]),
         help="Decides the first weights and the order of the pictures. The pictures stay the same.",
         width=140,
+        disabled=session.locked(),
     )
 
 

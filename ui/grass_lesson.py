@@ -35,5 +35,6 @@ def room() -> None:
         key="cl_grass_section",
         on_change=lambda: session.set("section", st.session_state["cl_grass_section"]),
         label_visibility="collapsed",
+        disabled=session.locked(),
     )
     SECTIONS[chosen][1]()

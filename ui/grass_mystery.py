@@ -178,6 +178,7 @@ def _verdict(case: int, state: dict[str, Any], suspect: Suspect, found: Exhibit)
         icon=":material/arrow_forward:",
         type="primary",
         on_click=lambda: session.set("case", case + 1),
+        disabled=session.locked(),
     )
 
 

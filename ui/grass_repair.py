@@ -95,6 +95,7 @@ def _choice() -> tuple[str, str]:
         format_func=REPAIRS.__getitem__,
         key="cl_grass_repair",
         on_change=lambda: session.set("repair", st.session_state["cl_grass_repair"]),
+        disabled=session.locked(),
     )
     left, right = lesson.columns()
     with left:
@@ -113,6 +114,7 @@ def _choice() -> tuple[str, str]:
             COUNTER_EXAMPLES,
             key="cl_grass_extra",
             on_change=lambda: session.set("extra", st.session_state["cl_grass_extra"]),
+            disabled=session.locked(),
         )
         data.seed_picker()
     return "more", f"more_{nearest}"

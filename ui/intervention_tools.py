@@ -40,6 +40,7 @@ def workshop(bench: Bench, stack: Stack, active: tuple[Change, ...], target: int
         format_func=TOOLS.__getitem__,
         key="cl_interventions_tool",
         on_change=lambda: session.set("tool", st.session_state.cl_interventions_tool or chosen),
+        disabled=session.locked(),
     )
     if chosen == "channels":
         _channels(bench, stack, active, target)

@@ -128,6 +128,7 @@ def _asked(bench: Bench, target: int, layer: cc.Operation, current: Sequence[str
             key="cl_sal_score",
             on_change=lambda: session.set("score", st.session_state.cl_sal_score),
             label_visibility="collapsed",
+            disabled=session.locked(),
         )
         fuse, fusion = saliency_layers.fusion_picker(bench, layer)
         settings = saliency_options.settings(known)

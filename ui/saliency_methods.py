@@ -133,6 +133,7 @@ def chips(bench: Bench, current: Sequence[str], asked: Asked) -> None:
                             help=f"{card.cost}. {card.warning}",
                             on_click=toggle,
                             args=(key,),
+                            disabled=session.locked(),
                         )
         st.caption("An hourglass marks a method that takes many forward passes: it waits for a button.")
 

@@ -79,6 +79,7 @@ def controls(cards: Mapping[str, cc.MethodCard], current: Sequence[str], now: Se
                 icon=":material/undo:",
                 on_click=session.set,
                 args=("options", None),
+                disabled=session.locked(),
             )
 
 

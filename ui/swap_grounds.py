@@ -71,6 +71,7 @@ def _controls(bench: Bench) -> tuple[str | None, list[OwnGround]]:
             key="cl_swap_seed",
             on_change=lambda: session.set("seed", st.session_state["cl_swap_seed"]),
             help="Draws the grounds: the same seed, the same grounds.",
+            disabled=session.locked(),
         )
     with right.popover("Grounds of your own", icon=":material/add_photo_alternate:"):
         _own_uploads()

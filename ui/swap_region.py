@@ -48,7 +48,7 @@ def instrument(bench: Bench, region: Region | None) -> None:
             icon=":material/content_cut:",
             on_click=_cut,
             args=(bench,),
-            disabled=region is None or not region.boxes,
+            disabled=region is None or not region.boxes or session.locked(),
             help="GrabCut: what differs from the surroundings of the box is the object. The box must hold all of it.",
         )
         if rough:
@@ -59,6 +59,7 @@ def instrument(bench: Bench, region: Region | None) -> None:
                 on_click=_keep,
                 args=(bench, Region(rough)),
                 type="tertiary",
+                disabled=session.locked(),
             )
     if refused := st.session_state.pop(_REFUSED, None):
         st.info(plain(refused), icon=":material/content_cut:")
