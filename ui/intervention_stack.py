@@ -68,6 +68,8 @@ class Stack:
             self.refused = f"{error} What was done before stays."
 
     def _settle(self, changes: tuple[Change, ...]) -> None:
+        if session.locked() and to_text(changes) != (session.get("changes") or ""):
+            return
         self.now = changes
         self.refused = ""
         text = to_text(changes)

@@ -114,6 +114,8 @@ def _opening(bench: Bench) -> Marked:
 
 
 def _keep(bench: Bench, region: Region | None, rough: tuple[Box, ...] = ()) -> None:
+    if session.locked():
+        return
     picture, held = bench.picture, _store()
     held.pop(picture.digest, None)
     held[picture.digest] = (region, rough)
