@@ -33,6 +33,7 @@ _EXAMPLE_CORRELATION: Final = 0.75
 
 def bring(room: Room) -> None:
     """The ways to bring pictures; folded up once there are some."""
+    st.space("xxsmall")
     if len(room) == 0 and not _reading():
         st.markdown(
             "**Bring pictures** that show what your network tells apart, in subfolders by label if you can "

@@ -145,7 +145,7 @@ def tile(report: AuditReport, row: PictureRow, room: Room, *, veiled: bool = Tru
     if row.evidence is not None and row.evidence.enrichment is not None:
         said += f"; evidence in the box {row.evidence.enrichment:.2f} times its area"
     if tag:
-        said += f"; background {tag}"
+        said += f"; background “{tag}”"
     return Tile(
         id=row.index,
         title=row.predicted_name,

@@ -18,7 +18,7 @@ from ui.text import plain
 
 _ICONS: Final = {"supported": ":material/warning:", "not_supported": ":material/check:", "too_few": ":material/help:"}
 _KINDS: Final = {"label": "label", "predicted": "predicted class", "tag": "background tag"}
-_SHORT: Final[dict[Arm, str]] = {"same": "control", "other": "another kind", "removed": "object removed"}
+_SHORT: Final[dict[Arm, str]] = {"same": "control", "other": "another kind", "removed": "no object"}
 
 
 def swaps(report: AuditReport | None) -> None:
@@ -121,9 +121,12 @@ def verdict(room: Room, held: Held | None, *, fresh: bool) -> None:
     swap = None if held is None else held.report.swap
     if held is None or swap is None:
         n = len(room.boxes)
-        st.caption(
-            f"None yet. A map proposes; only swaps decide. {n} of at least {LEAST_PICTURES} pictures have boxes."
+        enough = (
+            f"{n} of at least {LEAST_PICTURES} pictures have boxes."
+            if n < LEAST_PICTURES
+            else f"{n} pictures have boxes: run the swaps."
         )
+        st.caption(f"None yet. A map proposes; only swaps decide. {enough}")
         return
     found = held.report.verdict
     draw = {"supported": st.warning, "not_supported": st.success, "too_few": st.info}[found.key]

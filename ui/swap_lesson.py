@@ -13,6 +13,7 @@ _OPTIONS = {"stays": "The same on every ground", "some": "Another class on some"
 
 def laboratory(bench: Bench) -> None:
     """Everything that answers to a click on this page."""
+    st.space("xxsmall")
     target = widgets.class_picker(bench)
     rival = widgets.wanted_rival(bench, target)
     widgets.rival_picker(
