@@ -67,6 +67,11 @@ class Trace:
         """The kept outputs by name: enough for `Network.run_from` to work out any other."""
         return dict(self._tensors)
 
+    def holding(self, names: Collection[str]) -> Trace:
+        """The same pass with these outputs kept, too: for one who reads many of them, one after the other."""
+        tensors = {**self._tensors, **self._worked_out(names)}
+        return Trace(self.classifier_key, self.input, self._network, tensors, self._class_names, self.seconds)
+
     def _worked_out(self, names: Collection[str]) -> dict[str, torch.Tensor]:
         with torch.no_grad():
             return self._network.run_from(self._tensors, {}, keep=names)

@@ -28,6 +28,8 @@ SHOWN: Final = 6
 _CHOICES: Final = get_args(Choose)
 _MAX_TEXT: Final = 2_000
 _MAX_STEPS: Final = 2_000  # DenseNet-201, the deepest of torchvision's, has about 700 operations
+_MOST_NUMBERS: Final = 100_000_000
+"""Up to so many (400 MB in float32) all outputs before the unit are worked out at once, instead of at each step."""
 _INDEX: Final = re.compile(r"\d{1,6}(?:\.\d{1,6})*")
 _TURN: Final = re.compile(r"(\d{1,4})-(\d{1,4})-(\d{1,6}(?:\.\d{1,6})*)")
 
@@ -168,6 +170,9 @@ def follow(
     network = classifier.network
     turns = dict(turns or {})
     current = network[operation if isinstance(operation, str) else operation.name]
+    before = _before(network, current)
+    if sum(math.prod(network[name].output_shape) for name in before) <= _MOST_NUMBERS:
+        trace = trace.holding(before)
     place: Any = index
     made: list[TrailStep] = []
     while True:
@@ -185,6 +190,17 @@ def follow(
     if unused:
         raise InvalidUnit(f"The trail has {len(made) - 1} steps; there is no step {unused[0]} to turn at.")
     return Trail(tuple(made), choose, steps, turns, end)
+
+
+def _before(network: Network, operation: Operation) -> set[str]:
+    """The names of all operations that a trail from here can pass."""
+    found, open_ones = {operation.name}, [operation]
+    while open_ones:
+        for name in open_ones.pop().inputs:
+            if name not in found:
+                found.add(name)
+                open_ones.append(network[name])
+    return found
 
 
 def _chosen(

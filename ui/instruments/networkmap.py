@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import streamlit as st
@@ -40,6 +40,10 @@ class Thumbnails:
     @property
     def nbytes(self) -> int:
         return self.numbers.nbytes + self.table.nbytes
+
+
+_TOGETHER: Final = 16
+"""Operations whose outputs are worked out at once: what they share is run once, and few are held at a time."""
 
 
 def as_bytes(values: Floats) -> tuple[NDArray[np.uint8], bool]:
@@ -80,7 +84,9 @@ def thumbnails(operations: Sequence[cc.Operation], trace: cc.Trace) -> Thumbnail
     groups = folding(operations)
     following = [*groups[1:], ("", "")]
     for index, (operation, group, after) in enumerate(zip(operations, groups, following, strict=True)):
-        activation = trace.activation(operation.name)
+        if index % _TOGETHER == 0:
+            worked_out = trace.activations([other.name for other in operations[index : index + _TOGETHER]])
+        activation = worked_out[operation.name]
         small: list[tuple[int, Floats]] = []
         if "channel" in operation.axes and activation.ndim == 3 and activation.size > activation.shape[0]:
             maps = np.moveaxis(activation, operation.axes.index("channel"), 0)
