@@ -1,4 +1,4 @@
-"""A teacher's lock is seen: each control that would set a shared value is drawn as disabled while the page is locked."""
+"""A teacher's lock is seen: each control that would set a shared value is disabled while the page is locked."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# A part of the page that is not drawn at all while it is locked, or that is a way on to another page.
+# What is not drawn at all while it is locked, is a way on to another page, or brings pictures of a learner's own.
 NOT_DRAWN = {
+    "ui/audit_bring.py",
     "ui/models.py",
     "ui/own_models.py",
     "ui/own_models_dialog.py",
@@ -17,8 +18,8 @@ NOT_DRAWN = {
 }
 
 
-# What does something else first, and sets a value beside that.
-OF_USE = {"_take_example", "run"}
+# What does something else first, and sets a value beside that; and the uploader, which is not drawn either.
+OF_USE = {"_take_example", "run", "_take_file", "_forget_uploads"}
 
 
 def _sets(node: ast.AST, setters: set[str]) -> bool:

@@ -90,9 +90,17 @@ def channel_picker(layer: cc.Operation, index: tuple[int, ...], class_names: tup
     named = layer.kind == "softmax" or (n == len(class_names) and len(index) == 1)
     label = "Class" if named else f"Channel, 0 to {n - 1}" if "channel" in at else f"Number, 0 to {n - 1}"
     if named:
-        st.selectbox(label, range(n), format_func=lambda i: class_names[i], key=slot, on_change=choose, width=320)
+        st.selectbox(
+            label,
+            range(n),
+            format_func=lambda i: class_names[i],
+            key=slot,
+            on_change=choose,
+            width=320,
+            disabled=session.locked(),
+        )
     else:
-        st.number_input(label, 0, n - 1, key=slot, on_change=choose, width=200)
+        st.number_input(label, 0, n - 1, key=slot, on_change=choose, width=200, disabled=session.locked())
 
 
 def unit_words(bench: widgets.Bench, layer: cc.Operation, index: tuple[int, ...]) -> str:
@@ -253,6 +261,7 @@ def scramble_test(bench: widgets.Bench, layer: cc.Operation, index: tuple[int, .
             icon=":material/casino:",
             on_click=session.set,
             args=("seed", (seed + 1) % 10_000),
+            disabled=session.locked(),
         )
 
 
@@ -269,6 +278,7 @@ def _nothing_outside(bench: widgets.Bench) -> None:
         icon=":material/layers:",
         on_click=session.set,
         args=("layer", wanted),
+        disabled=session.locked(),
     )
 
 

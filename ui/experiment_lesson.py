@@ -138,12 +138,13 @@ def _asked(key: str, questions: Sequence[Question], records: Records, bands: cc.
         guess = lesson.guess(question.key, question.text, question.options)
         if guess is None and not st.session_state.get(skipped):
             st.caption("Guess first: the curves, and the networks to train, are under your guess.")
-            st.button(
-                "Show it without a guess",
-                key=f"cl_experiment_skip_{key}",
-                type="tertiary",
-                on_click=lambda: st.session_state.__setitem__(skipped, True),
-            )
+            if lesson.may_peek():
+                st.button(
+                    "Show it without a guess",
+                    key=f"cl_experiment_skip_{key}",
+                    type="tertiary",
+                    on_click=lambda: st.session_state.__setitem__(skipped, True),
+                )
             return False
         _reveal(guess, question, records, bands)
     return True

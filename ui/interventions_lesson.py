@@ -189,13 +189,14 @@ def asked(bench: Bench, stack: Stack, active: tuple[Change, ...], target: int) -
     )
     if guess is None:
         answered.pop(about, None)
-        st.button(
-            "Show it without a guess",
-            key="cl_interventions_skip",
-            type="tertiary",
-            on_click=_show,
-            args=(about,),
-        )
+        if lesson.may_peek():
+            st.button(
+                "Show it without a guess",
+                key="cl_interventions_skip",
+                type="tertiary",
+                on_click=_show,
+                args=(about,),
+            )
         return False
     _keep(answered, about, target)
     found = reported(bench, active)

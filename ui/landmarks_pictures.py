@@ -84,13 +84,22 @@ def picker() -> None:
     st.session_state["cl_landmarks_number"] = number()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.number_input(
-            "Test picture, 0 to 1,999", 0, 1999, key="cl_landmarks_number", on_change=typed, width=190, step=1
+            "Test picture, 0 to 1,999",
+            0,
+            1999,
+            key="cl_landmarks_number",
+            on_change=typed,
+            width=190,
+            step=1,
+            disabled=session.locked(),
         )
-        st.button("Next one they are divided over", on_click=divided, icon=":material/call_split:")
+        st.button(
+            "Next one they are divided over", on_click=divided, icon=":material/call_split:", disabled=session.locked()
+        )
         st.button(
             "The picture of the side bar",
             on_click=lambda: session.set("example", None),
-            disabled=beside() is None or uses_own(),
+            disabled=beside() is None or uses_own() or session.locked(),
             help="A piece of clothing from the samples, or your own picture: light on dark works best.",
             icon=":material/image:",
         )

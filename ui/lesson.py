@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Final, TypeVar
 
 import streamlit as st
 
 from ui import classroom, glossary, progress, session, shell
 from ui.instruments.keep import keep
+
+_FOUND: Final = {"yes": "Where the computation finds it, too", "no": "Elsewhere"}
+Place = TypeVar("Place")
 
 
 class Guess(str):
@@ -18,6 +22,7 @@ class Guess(str):
     question: str
     about: str
     made: str
+    clicked: bool = False
     """What the learner did: the option's key, or the place that was clicked."""
 
 
@@ -82,13 +87,32 @@ def guess(key: str, question: str, options: Mapping[str, str], *, about: str = "
     return _committed(chosen, key, about, chosen)
 
 
+def placed(kept: Mapping[str, Place], subject: str, without: Place) -> Place | None:
+    """The guess that was clicked in a picture about `subject`, once it may be answered, None before that.
+
+    without: the guess of who looks without one, which everybody is where a teacher's link shows answers.
+    """
+    if classroom.answers_held():
+        if subject in kept:
+            st.caption("Your guess is taken.")
+        return None
+    return kept.get(subject, without if classroom.answers_shown() else None)
+
+
+def may_peek() -> bool:
+    """Whether a learner may look without a guess: not where a teacher's link hides the answers."""
+    return not classroom.answers_held()
+
+
 def clicked(key: str, guessed: str, where: tuple[float, ...], *, about: str = "") -> Guess:
     """A guess that was made by a click in a picture, for `reveal`: noted as one that was made by a button.
 
     guessed: what `reveal` compares with the answer, such as "near" or "far". where: what was clicked (a position, a
     cell), so that the same click shown again, or graded anew, is no further try.
     """
-    return _committed(guessed, key, about, ",".join(f"{value:g}" for value in where))
+    committed = _committed(guessed, key, about, ",".join(f"{value:g}" for value in where))
+    committed.clicked = True
+    return committed
 
 
 def _committed(guessed: str, question: str, about: str, made: str) -> Guess:
@@ -110,6 +134,10 @@ def reveal(chosen: str | None, answer: str, because: str) -> None:
     if isinstance(chosen, Guess):
         guessed = f"{chosen.about}={chosen.made}"
         progress.mine().answer(chosen.question, session.page(), guessed=guessed, right=chosen == answer)
+        if chosen.clicked:
+            asked = f"{chosen.question}_{chosen.about}"
+            classroom.count(asked, "Clicked in the picture", _FOUND, "yes" if chosen == answer else "no")
+            classroom.tally(asked)
     if chosen == answer:
         st.success(f"**As you guessed.** {because}", icon=":material/check:")
     else:

@@ -121,6 +121,11 @@ def model_picker() -> None:
         chosen = session.get("model")
     if words := session.refused("model"):
         st.info(words, icon=":material/hub:")
+    if session.locked():
+        st.markdown("**Network** :material/lock:")
+        if chosen in cards:
+            st.caption(f"{cards[chosen].title} ({cards[chosen].year}), {_detail(cards[chosen])}")
+        return
     ready = [card for card in cards.values() if card.key == chosen or card.weights_available]
     st.markdown("**Network**")
     picker(

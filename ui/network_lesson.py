@@ -49,7 +49,7 @@ def guess(bench: widgets.Bench) -> bool:
     lesson.reveal(chosen, most.name, answer(network, most, big))
     if chosen is not None:
         return True
-    return st.toggle("Show the costs without guessing", key=_SHOW_COSTS)
+    return lesson.may_peek() and st.toggle("Show the costs without guessing", key=_SHOW_COSTS)
 
 
 def answer(network: cc.Network, most: cc.Operation, big: cc.Operation) -> str:

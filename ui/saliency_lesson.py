@@ -9,6 +9,7 @@ import streamlit as st
 import cnn_core as cc
 from ui import (
     cached,
+    lesson,
     saliency_classes,
     saliency_layers,
     saliency_methods,
@@ -40,7 +41,7 @@ def laboratory(bench: Bench) -> None:
     """Everything that answers to a click on this page."""
     subject = f"{bench.classifier.key}:{bench.model_input.digest[:16]}"
     guesses: dict[str, Guess] = st.session_state.setdefault(GUESSES, {})
-    guess = guesses.get(subject)
+    guess = lesson.placed(guesses, subject, Guess(None))
     target = widgets.class_picker(bench)
     # Each part has its place before and after the guess, so that the browser keeps the picture where it is.
     choices, view, waiting, told, strip, squares, below = (st.container() for _ in range(7))

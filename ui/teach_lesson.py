@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 import cnn_core as cc
-from ui import classroom, rooms, session, shell, teach_link
+from ui import classroom, own_models, rooms, session, shell, teach_link, training
 from ui.rooms import ROOMS
 from ui.teaching import CODE, MOST_MINUTES, Answers, Teaching
 from ui.text import plain
@@ -20,6 +20,7 @@ _ANSWERS_MEAN: Final[dict[Answers, str]] = {
     "shown": "The answers stand there from the start.",
 }
 _FROM: Final = {"mine": "What I last set there", "pasted": "A link that I paste", "plain": "The page as it opens"}
+_OWN: Final = (training.PREFIX, own_models.PREFIX)
 _PLAN: Final = shell.ROOT / "docs" / "lesson_plan.md"
 
 
@@ -60,7 +61,11 @@ def _lesson_and_settings() -> tuple[str, dict[str, str]]:
         format_func=lambda key: shell.lesson(key).title,
         key="cl_teach_page",
     )
-    return page, session.told(page) if source == "mine" else {}
+    settings = session.told(page) if source == "mine" else {}
+    if settings.get("model", "").startswith(_OWN):
+        del settings["model"]
+        st.caption("Your own network is not in the link: nobody but you can open it.")
+    return page, settings
 
 
 def _options() -> Teaching:

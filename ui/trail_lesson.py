@@ -181,7 +181,7 @@ def walk(bench: widgets.Bench, trail: cc.Trail, start: Start) -> Guess | None:
             ways = [f"{n}-{number}-{'.'.join(map(str, index))}" for n, (number, index) in sorted(turns.items())]
             keep(bench, "~".join([*text.split("~")[:4], *ways]))
 
-    guess = guesses.get(subject)
+    guess = lesson.placed(guesses, subject, Guess(None))
     made = cached.memo(
         "walk",
         (classifier.key, seen.digest, text),

@@ -89,6 +89,11 @@ def _picture_picker() -> cc.Picture:
         missing, picture = session.get("picture"), pictures.sample_picture(reference)
         session.refuse("picture", f"There is no picture “{missing}” in this session, so here is the panda.")
     said("picture", ":material/image:")
+    if session.locked():
+        st.markdown("**Picture** :material/lock:")
+        st.image(picture.thumbnail(220), width=110)
+        st.caption(plain(pictures.samples()[reference].title if reference in pictures.samples() else picture.name))
+        return picture
     own = [Option(key, upload.name, picture=upload.thumbnail) for key, upload in reversed(pictures.uploads().items())]
     thumbnails = pictures.thumbnails()
     shipped = [Option(key, sample.title, picture=thumbnails[key]) for key, sample in pictures.samples().items()]
@@ -206,6 +211,7 @@ def class_picker(bench: Bench, *, key: str = "target", label: str = "Class", n: 
                 type="primary" if index == chosen else "secondary",
                 on_click=choose,
                 args=(index,),
+                disabled=session.locked(),
             )
         st.selectbox(
             label,
