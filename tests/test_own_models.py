@@ -127,3 +127,21 @@ def test_a_page_opens_it_for_its_owner_and_says_so_to_others() -> None:
     next(button for button in app.button if button.label == "Forget this network").click()
     app.run()
     assert not app.exception and "model" not in app.query_params and not shelf.all()
+
+
+@pytest.mark.parametrize(
+    ("typed", "key"),
+    [
+        ("ResNet-18", "resnet18"),
+        ("resnet18", "resnet18"),
+        ("VGG-11 with batch norm (2014)", "vgg11_bn"),
+        ("squeezenet 1.1", "squeezenet1_1"),
+        ("build:conv16k3-relu-gap-linear", "build:conv16k3-relu-gap-linear"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_an_architecture_may_be_typed_by_its_title(typed: str, key: str) -> None:
+    from cnn_core.models.recognise import architecture_titles
+    from ui.own_models_dialog import meant
+
+    assert meant(typed, architecture_titles()) == key

@@ -4,7 +4,7 @@ background, refused with a sentence."""
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -126,7 +126,18 @@ def _architecture() -> str | None:
         help="Found out from the names and shapes in the file where only one fits. For a network that was built layer "
         "by layer in ConvLens, type its specification: build:conv16k3-bn-relu-gap-linear.",
     )
-    return None if chosen in (None, _FIND_OUT) else str(chosen)
+    return None if chosen in (None, _FIND_OUT) else meant(str(chosen), titles)
+
+
+def meant(typed: str, titles: Mapping[str, str]) -> str:
+    """The architecture that somebody typed by its title, as "ResNet-18"; anything else as it was typed."""
+
+    def letters(words: str) -> str:
+        return "".join(c for c in words.casefold() if c.isalnum())
+
+    known = {letters(title.rpartition(" (")[0] or title): key for key, title in titles.items()}
+    known |= {letters(title): key for key, title in titles.items()} | {letters(key): key for key in titles}
+    return known.get(letters(typed), typed)
 
 
 @st.cache_data(show_spinner=False)
