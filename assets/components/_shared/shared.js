@@ -130,6 +130,13 @@ function oncePerFrame(draw) {
   };
 }
 
+/** A finger does not hover: where a pointer is only followed, a tap reads that place, and what it shows stays. Call it after the handlers. */
+function readByTouch(element) {
+  const leave = element.onpointerleave;
+  element.onpointerdown = (event) => { if (event.pointerType === "touch") element.onpointermove(event); };
+  element.onpointerleave = (event) => { if (event.pointerType !== "touch") leave?.call(element, event); };
+}
+
 /** Draw whenever the element's width changes; returns a function that stops it. */
 function onResize(element, draw) {
   let last = -1;

@@ -73,6 +73,7 @@ function patchesPart({ root, state, payload, theme, send }) {
     redraw();
   };
   canvas.onpointerleave = () => { state.hover = null; redraw(); };
+  readByTouch(canvas);
   canvas.onclick = () => { if (state.hover !== null) state.at = state.hover; redraw(); };
   canvas.onkeydown = (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];

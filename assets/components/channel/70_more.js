@@ -109,6 +109,7 @@ function dreamPart({ root, state, payload, theme }) {
     redraw();
   };
   graph.onpointerleave = () => { state.at = undefined; redraw(); };
+  readByTouch(graph);
   graph.onkeydown = (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;

@@ -120,6 +120,7 @@ export default function ({ data, parentElement }) {
       if (places.length) rule(places.reduce((best, p) => (Math.abs(px(p) - x) < Math.abs(px(best) - x) ? p : best)));
     };
     chart.onpointerleave = () => rule(null);
+    readByTouch(chart);
     chart.onkeydown = (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
       if (event.key === " " && v.frames.length > 1) ui.play.click();

@@ -161,6 +161,7 @@ function throughLayers({ root, S, theme, meta, before, after, fresh, send }) {
     scheduleMaps();
   };
   canvas.onpointerleave = () => { S.cell = null; scheduleMaps(); };
+  readByTouch(canvas);
   grid.onkeydown = (event) => {
     const move = { ArrowLeft: [0, 0, -1], ArrowRight: [0, 0, 1], ArrowUp: [0, -1, 0], ArrowDown: [0, 1, 0], PageUp: [-1, 0, 0], PageDown: [1, 0, 0] }[event.key];
     if (event.key === "Escape") S.cell = null;

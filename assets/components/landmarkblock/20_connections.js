@@ -29,6 +29,7 @@ function drawConnections(stage, readout, reads, area, state) {
   state.column = -1;
   grid.onpointermove = (event) => { const c = event.target.dataset?.column; if (c !== undefined) show(Number(c)); };
   grid.onpointerleave = () => show(state.column);
+  readByTouch(grid);
   grid.onkeydown = (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (event.key === "Escape") state.column = -1;

@@ -91,6 +91,7 @@ function linePlot(S, plot, state, said) {
     show(plot.x.reduce((best, v, i) => (Math.abs(px(v) - x) < Math.abs(px(plot.x[best]) - x) ? i : best), 0));
   };
   chart.onpointerleave = () => show(null);
+  readByTouch(chart);
   chart.onkeydown = (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
     if (step === undefined && event.key !== "Escape") return;

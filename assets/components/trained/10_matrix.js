@@ -64,6 +64,7 @@ function confusionView({ names, values, offset, theme, readout, label }) {
     cell = r >= 0 && r < n && c >= 0 && c < n ? [r, c] : cell;
     update();
   };
+  readByTouch(canvas);
   canvas.onkeydown = (event) => {
     const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (event.key === "Escape") cell = null;
