@@ -7,7 +7,7 @@ import streamlit as st
 from ui import channel_dream, channel_lesson, feature_lesson, lesson, session, widgets
 
 lesson.header("One channel", "What a single channel answers to, who fires with it, and whether the decision needs it.")
-session.bind("layer", "channel", "target", "steps", "seed", "strength")
+session.bind("layer", "channel", "target", "steps", "seed", "strength", "wish")
 bench = widgets.bench()
 
 

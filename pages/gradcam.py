@@ -63,7 +63,7 @@ def ask(bench: Bench, layer: cc.Operation, target: int) -> tuple[dict[str, objec
                         cards[key].title,
                         key=f"cl_gradcam_method_{key}",
                         type="primary" if key == method else "secondary",
-                        disabled=key == "cam" and bool(refusal),
+                        disabled=(key == "cam" and bool(refusal)) or session.locked(),
                         on_click=session.set,
                         args=("method", key),
                     )
@@ -76,6 +76,7 @@ def ask(bench: Bench, layer: cc.Operation, target: int) -> tuple[dict[str, objec
                 format_func=SCORES.__getitem__,
                 key="cl_gradcam_score",
                 on_change=lambda: session.set("score", st.session_state.cl_gradcam_score),
+                disabled=session.locked(),
             )
             others_link(None, f"{len(cards) - len(OFFERED)} more methods, side by side")
     if wanted == "cam" and refusal:
@@ -139,15 +140,17 @@ def trial(bench: Bench, kept: cc.SaliencyMap) -> None:
     with lesson.test("The trial: does what it marks matter?"):
         st.markdown("Choose how much to take away and what to put in its place, then let the network answer.")
         with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-            percent = st.slider("Area to remove", 2, 50, 10, format="%d %%", key="cl_trial_fraction", width=260)
-            fill = st.segmented_control(
+            percent = st.slider(
+                "Area to remove", 2, 50, format="%d %%", width=260, **session.control("area", "cl_trial_fraction")
+            )
+            st.segmented_control(
                 "Fill with",
                 list(FILL_WORDS),
-                default="mean",
                 required=True,
                 format_func=FILL_WORDS.__getitem__,
-                key="cl_trial_fill",
+                **session.control("fill", "cl_trial_fill", FILL_WORDS),
             )
+            fill: Fill = next((fill for fill in FILL_WORDS if fill == session.get("fill")), "mean")
             started = st.button("Run the trial", type="primary", icon=":material/gavel:", disabled=kept.is_empty)
         if kept.is_empty:
             st.info(f"There is no claim to put on trial. {kept.note}", icon=":material/info:")
@@ -189,7 +192,7 @@ def laboratory(bench: Bench) -> None:
     """Everything that answers to a click on this page."""
     subject = f"{bench.classifier.key}:{bench.model_input.digest[:16]}"
     guesses: dict[str, Guess] = st.session_state.setdefault(GUESSES, {})
-    guess = guesses.get(subject)
+    guess = lesson.placed(guesses, subject, Guess(None))
 
     def forget() -> None:
         guesses.pop(subject, None)
@@ -251,7 +254,7 @@ def laboratory(bench: Bench) -> None:
     st.latex(formula)
 
 
-session.bind("layer", "target", "rival", "method", "score")
+session.bind("layer", "target", "rival", "method", "score", "area", "fill")
 lesson.header("Grad-CAM", "Where in the picture the network found its evidence, and whether that is true.")
 laboratory(widgets.bench())
 lesson.try_this(

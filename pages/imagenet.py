@@ -6,7 +6,7 @@ import streamlit as st
 
 from ui import imagenet_benchmark, imagenet_lesson, lesson, session
 
-session.bind("entry", "table")
+session.bind("entry", "table", "shift", "pictures")
 lesson.header(
     "ImageNet and ILSVRC", "The same thousand classes for everybody, one number a year: so progress could be seen."
 )

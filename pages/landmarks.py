@@ -10,7 +10,7 @@ lesson.header(
     "LeNet to ResNet",
     "Five networks, each an answer to what the one before could not do: opened, counted, and put side by side.",
 )
-session.bind("landmark", "example")
+session.bind("landmark", "example", "channels", "block", "cut")
 widgets.picture_bench()
 
 

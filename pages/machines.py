@@ -6,7 +6,7 @@ import streamlit as st
 
 from ui import experiment_lesson, lesson, machines_lesson, session
 
-session.bind("digit", "moved", *experiment_lesson.ADDRESS)
+session.bind("digit", "moved", "side", "colours", *experiment_lesson.ADDRESS)
 lesson.header(
     "Three machines, same data",
     "One measures what people designed, one joins every pixel to every unit, one slides small kernels. Then the digits "

@@ -18,7 +18,7 @@ lesson.header(
     "ReLU and pooling", "After each convolution two simple rules decide what is kept, and what is thrown away."
 )
 bench = widgets.bench()
-session.bind("layer", "channel")
+session.bind("layer", "channel", "pool")
 network = bench.classifier.network
 layers = tuple(operation for operation in network.map_layers() if operation.kind in ACTIVATIONS)
 own_layers = tuple(
@@ -27,6 +27,7 @@ own_layers = tuple(
     if operation.kind in ("max_pool2d", "avg_pool2d") and operation.attributes.get("divisor_override") is None
 )
 mode: Mode = "dark" if st.context.theme.type == "dark" else "light"
+LAID = "laid"
 QUIET_CHART = {"displayModeBar": False}
 
 
@@ -73,13 +74,19 @@ def activation_section() -> cc.Operation:
 def pooling_section(layer: cc.Operation) -> None:
     """A pooling layer of the network's own, or one laid on the map above, and the test of what it is good for."""
     st.header("Pooling: one number for each window", anchor=False, divider="gray")
-    laid = f"Laid by you on {layer.name}"
-    names = {f"{operation.short_title} · {operation.name}": operation for operation in own_layers}
-    options = [*names, laid]
-    chosen = st.pills(
-        "Pooling layer", options, default=options[0], key=f"cl_pooling_{bench.classifier.key}_{layer.name}"
+    offered = {operation.name: operation for operation in own_layers}
+    options = [*offered, LAID]
+    st.pills(
+        "Pooling layer",
+        options,
+        required=True,
+        format_func=lambda name: (
+            f"Laid by you on {layer.name}" if name == LAID else f"{offered[name].short_title} · {name}"
+        ),
+        **session.control("pool", f"cl_pooling_{bench.classifier.key}_{layer.name}", options),
     )
-    own = names.get(chosen or options[0])
+    chosen = session.get("pool")
+    own = offered.get(chosen if chosen in options else options[0])
     if own is None:
         if not own_layers:
             st.caption(

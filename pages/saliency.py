@@ -6,7 +6,10 @@ import streamlit as st
 
 from ui import lesson, saliency_lesson, session, widgets
 
-session.bind("layer", "target", "rival", "methods", "score", "placement", "fuse", "options")
+session.bind(
+    *("layer", "target", "rival", "methods", "score", "placement", "fuse", "options"),
+    *("area", "fill", "noise", "reader", "against"),
+)
 lesson.header(
     "Methods on trial", "Several methods, one picture: where they agree, where they do not, and who is right."
 )

@@ -10,6 +10,7 @@ import pytest
 
 import cnn_core as cc
 from cnn_core.training.data import load_digits
+from ui import session
 from ui.instruments.convolution import default_settings, digits, read_settings, working_picture
 from ui.kernel_lesson import kernel_to_text
 
@@ -65,7 +66,10 @@ def test_a_kernel_in_the_address() -> None:
     own = read_settings(sent(kernel=[-1, 0.5, 1 / 3, 0, 0, 0, 0, 0, 9], preset=""), RGB)
     assert own is not None and kernel_to_text(own) == "weights:-1:0.5:0.333333:0:0:0:0:0:9"
     long = read_settings(sent(kernel=[-123.456] * 25, preset=""), RGB)
-    assert long is not None and kernel_to_text(long) is None
+    assert long is not None and kernel_to_text(long) == "weights" + 25 * ":-123.456"
+    for settings in (own, long):
+        text = kernel_to_text(settings)
+        assert text is not None and session.PARAMETERS["kernel"].parse(text) == text
     tiny = read_settings(sent(kernel=[1e-9] * 9, preset=""), RGB)
     assert tiny is not None and kernel_to_text(tiny) is None
 

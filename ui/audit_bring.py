@@ -34,6 +34,8 @@ _EXAMPLE_CORRELATION: Final = 0.75
 def bring(room: Room) -> None:
     """The ways to bring pictures; folded up once there are some."""
     st.space("xxsmall")
+    if session.get("herd") and len(room) == 0 and not _reading():
+        _take_example(room)  # the address says so
     if len(room) == 0 and not _reading():
         st.markdown(
             "**Bring pictures** that show what your network tells apart, in subfolders by label if you can "
@@ -47,13 +49,19 @@ def bring(room: Room) -> None:
             icon=":material/draw:",
             on_click=_take_example,
             args=(room,),
+            disabled=session.locked(),
         )
     else:
         _summary(room)
         with st.expander("Bring more pictures, or start over", icon=":material/add_photo_alternate:"):
             _ways(room)
             st.button(
-                "Let all of this go", key="cl_audit_clear", icon=":material/delete:", on_click=_clear, args=(room,)
+                "Let all of this go",
+                key="cl_audit_clear",
+                icon=":material/delete:",
+                on_click=_clear,
+                args=(room,),
+                disabled=session.locked(),
             )
     if words := st.session_state.get(_REFUSED):
         st.error(words, icon=":material/broken_image:")
@@ -70,6 +78,7 @@ def _clear(room: Room) -> None:
         jobs.mine().stop(audit_run.slot(role))
     jobs.mine().stop(_ZIP)
     room.clear()
+    session.set("herd", None)
     st.session_state.pop(_REFUSED, None)
 
 
@@ -92,6 +101,7 @@ def _ways(room: Room) -> None:
             key=key,
             on_change=_take_pictures,
             args=(room, key),
+            disabled=session.locked(),
         )
     with packed:
         key = f"cl_audit_zip_{generation}"
@@ -102,6 +112,7 @@ def _ways(room: Room) -> None:
             key=key,
             on_change=_take_zip,
             args=(room, key),
+            disabled=session.locked(),
             help="COCO, VOC and CSV files in it, and PNG masks in a folder called “masks”, are found as boxes.",
         )
 
@@ -119,6 +130,7 @@ def _take_pictures(room: Room, key: str) -> None:
         st.session_state[_OVER] = job.key  # what was wrong with the zip before is said no more
     try:
         room.took(room.folder.add_pictures((file.name, file.getvalue()) for file in files))
+        session.set("herd", None)  # what a link brings is no longer what is here
     except cc.ConvLensError as error:
         st.session_state[_REFUSED] = f"{plain(str(error))} What was there before stays."
     _next_generation()
@@ -138,6 +150,7 @@ def _take_zip(room: Room, key: str) -> None:
         room.took(added, title)
         return added
 
+    session.set("herd", None)
     job = jobs.mine().start(_ZIP, file.file_id, work)
     if job.thread is not None:
         job.thread.join(0.5)  # a small zip needs no bar
@@ -176,7 +189,9 @@ def _take_example(room: Room) -> None:
     content, file = write_annotations(regions, dict.fromkeys(regions, herd.masks.shape[1:]), "coco")
     room.beside = {file: content}
     room.beside_tags = dict(zip(herd_names(herd), ground_names(herd), strict=True))
-    session.set("network", audit_run.FIRST_EXAMPLE)
+    session.set("herd", "drawn")
+    if session.get("network") is None:
+        session.set("network", audit_run.FIRST_EXAMPLE)
 
 
 def _summary(room: Room) -> None:

@@ -22,7 +22,7 @@ from ui import (
 from ui.audit_room import Held, Room
 from ui.text import plain
 
-ADDRESS: Final = ("network", "versus", "method", "step", "sort")
+ADDRESS: Final = ("herd", "network", "versus", "method", "step", "sort")
 STEPS: Final = {"look": "Look", "group": "Group", "box": "Box", "swap": "Swap", "verdict": "Verdict"}
 _MODEL_SEEN: Final = "cl_audit_model_seen"
 

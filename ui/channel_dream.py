@@ -89,11 +89,11 @@ def section(bench: widgets.Bench, layer: cc.Operation, channel: int, found: Coll
 
 def ask(bench: widgets.Bench, layer: cc.Operation, channel: int) -> Wish:
     """The controls, which the address keeps."""
-    what = st.segmented_control(
-        "For", list(WHATS), default="channel", required=True, format_func=WHATS.__getitem__, key="cl_channel_for"
+    st.segmented_control(
+        "For", list(WHATS), required=True, format_func=WHATS.__getitem__, **session.control("wish", "cl_channel_for")
     )
     index, name = channel, layer.name
-    if what == "class":
+    if session.get("wish") == "class":
         index, name = widgets.class_picker(bench), ""
     for setting in ("steps", "seed", "strength"):
         st.session_state[f"cl_channel_{setting}"] = session.get(setting)
@@ -102,7 +102,17 @@ def ask(bench: widgets.Bench, layer: cc.Operation, channel: int) -> Wish:
         session.set(setting, st.session_state[f"cl_channel_{setting}"])
 
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        st.slider("Steps", 8, 256, step=8, key="cl_channel_steps", on_change=take, args=("steps",), width=240)
+        st.slider(
+            "Steps",
+            8,
+            256,
+            step=8,
+            key="cl_channel_steps",
+            on_change=take,
+            args=("steps",),
+            width=240,
+            disabled=session.locked(),
+        )
         st.segmented_control(
             "Regularisation",
             list(STRENGTHS),
@@ -111,6 +121,7 @@ def ask(bench: widgets.Bench, layer: cc.Operation, channel: int) -> Wish:
             key="cl_channel_strength",
             on_change=take,
             args=("strength",),
+            disabled=session.locked(),
         )
         st.number_input(
             "Seed",
@@ -122,6 +133,7 @@ def ask(bench: widgets.Bench, layer: cc.Operation, channel: int) -> Wish:
             args=("seed",),
             width=120,
             help="Of the noise that it starts from and of the shifts. The same seed gives the same picture.",
+            disabled=session.locked(),
         )
     return Wish(bench.classifier.key, name, index, session.get("steps"), session.get("seed"), session.get("strength"))
 

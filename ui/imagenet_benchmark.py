@@ -47,17 +47,22 @@ def benchmark() -> None:
         st.caption("Guess first: the table is computed under your guess.")
         return
     with st.container(horizontal=True, gap="large", vertical_alignment="bottom"):
-        moved = st.select_slider(
-            "Move the test pictures down and right by", _MOVES, key="cl_imagenet_moved", width=280, format_func=_pixels
+        st.select_slider(
+            "Move the test pictures down and right by",
+            _MOVES,
+            width=280,
+            format_func=_pixels,
+            **session.control("shift", "cl_imagenet_moved", _MOVES),
         )
-        size = st.segmented_control(
+        st.segmented_control(
             "Pictures in the test",
             _SIZES,
-            default=2_000,
             required=True,
-            key="cl_imagenet_size",
             format_func=lambda n: f"{n:,}",
+            **session.control("pictures", "cl_imagenet_size", (2_000, *_SIZES)),
         )
+    moved = next((moved for moved in _MOVES if moved == session.get("shift")), _MOVES[0])
+    size = next((size for size in _SIZES if size == session.get("pictures")), 2_000)
     found = imagenet_scores.results(data, int(moved))
     if found is None:
         return
@@ -86,6 +91,7 @@ def _table_picker() -> str:
         key="cl_imagenet_data",
         on_change=lambda: session.set("table", st.session_state.cl_imagenet_data),
         label_visibility="collapsed",
+        disabled=session.locked(),
     )
     return str(st.session_state.cl_imagenet_data)
 

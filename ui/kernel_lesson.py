@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, Final
 
 import numpy as np
 import streamlit as st
@@ -23,6 +23,7 @@ from ui.instruments.convolution import (
 )
 
 _KEPT = "cl_kernel_settings"
+ADDRESS: Final = ("kernel", "stride", "padding", "dilation", "frame", "bias", "move", "shuffle")
 # The instrument opens on another kernel, so that the answer is not in sight before the guess.
 _GUESSED, _OPENED = "horizontal-edge", "vertical-edge"
 _WEIGHTS = "weights"
@@ -56,8 +57,28 @@ def kernel_to_text(settings: Settings) -> str | None:
     """A kernel for the address: a preset's key, or its weights; None where they do not fit into an address."""
     if settings.preset:
         return settings.preset
-    text = ":".join([_WEIGHTS, *(f"{weight:.6g}" for weight in settings.kernel)])
-    return text if len(text) <= 120 and "e" not in text.removeprefix(_WEIGHTS) else None
+    texts = [f"{weight:.6g}" for weight in settings.kernel]
+    return None if any("e" in text for text in texts) else ":".join([_WEIGHTS, *texts])
+
+
+def frame_to_text(settings: Settings, rgb: NDArray[np.uint8]) -> str | None:
+    """What the kernel slides over, for the address; None for the middle of the picture."""
+    if settings.source == "digit":
+        return f"digit~{settings.digit}"
+    region = settings.region
+    if region == default_settings(rgb).region:
+        return None
+    return "~".join(str(edge) for edge in (region.top, region.left, region.rows, region.columns, region.zoom))
+
+
+def _with_frame(text: str, settings: Settings, rgb: NDArray[np.uint8]) -> Settings:
+    """The settings with the frame of an address, where it fits into this picture."""
+    source, *edges = text.split("~")
+    if source == "digit":
+        return replace(settings, source="digit", digit=int(edges[0]))
+    region = kernels.Region(*(int(edge) for edge in (source, *edges)))
+    framed = replace(settings, region=region)
+    return read_settings(asdict(framed) | {"kernel": list(framed.kernel)}, rgb) or settings
 
 
 def settings_from_address(rgb: NDArray[np.uint8]) -> Settings:
@@ -69,7 +90,7 @@ def settings_from_address(rgb: NDArray[np.uint8]) -> Settings:
         "preset": settings.preset,
         "source": settings.source,
         "digit": settings.digit,
-        "bias": settings.bias,
+        "bias": session.get("bias"),
         **{name: session.get(name) for name in ("stride", "padding", "dilation")},
     }
     text = session.get("kernel")
@@ -78,7 +99,9 @@ def settings_from_address(rgb: NDArray[np.uint8]) -> Settings:
     elif text in {preset.key for preset in kernels.list_presets()}:
         chosen = default_settings(rgb, text)
         plain |= {"kernel": chosen.kernel, "preset": chosen.preset}
-    return read_settings(plain, rgb) or settings
+    found = read_settings(plain, rgb) or settings
+    frame = session.get("frame")
+    return _with_frame(frame, found, rgb) if frame else found
 
 
 def _guess(rgb: NDArray[np.uint8], digest: str) -> None:
@@ -122,13 +145,14 @@ def _instrument(rgb: NDArray[np.uint8], digest: str) -> None:
 
     def keep(raw: Any) -> None:
         checked = read_settings(raw, rgb)
-        if checked is None:
+        if checked is None or session.locked():
             return
-        st.session_state[_KEPT] = (digest, checked)
         text = kernel_to_text(checked)
         session.set("kernel", None if text == _OPENED else text)
-        for name in ("stride", "padding", "dilation"):
+        session.set("frame", frame_to_text(checked, rgb))
+        for name in ("bias", "stride", "padding", "dilation"):
             session.set(name, getattr(checked, name))
+        _hold(digest, checked)
 
     kernel_instrument(rgb, digest, settings, key="cl_convolution", on_settings=keep)
     with lesson.test("Test it: what if the picture changes?"):
@@ -142,13 +166,24 @@ def _instrument(rgb: NDArray[np.uint8], digest: str) -> None:
 
 def _settings(rgb: NDArray[np.uint8], digest: str) -> Settings:
     """What the instrument was last set to; another picture keeps the kernel and puts the frame in its middle."""
-    kept: tuple[str, Settings] | None = st.session_state.get(_KEPT)
-    if kept is None:
-        return settings_from_address(rgb)
+    kept: tuple[str, Settings, tuple[Any, ...]] | None = st.session_state.get(_KEPT)
+    if kept is None or kept[2] != _told():
+        return settings_from_address(rgb)  # a link was opened, or the browser went back
     if kept[0] == digest:
         return kept[1]
-    old = kept[1]
-    return replace(old, region=default_settings(rgb).region, source="picture")
+    session.set("frame", None)
+    settings = replace(kept[1], region=default_settings(rgb).region, source="picture")
+    _hold(digest, settings)
+    return settings
+
+
+def _hold(digest: str, settings: Settings) -> None:
+    st.session_state[_KEPT] = (digest, settings, _told())
+
+
+def _told() -> tuple[Any, ...]:
+    """What the address says of the instrument."""
+    return tuple(session.get(name) for name in ADDRESS[:6])
 
 
 def _move(values: kernels.Grid, settings: Settings) -> None:
@@ -156,8 +191,11 @@ def _move(values: kernels.Grid, settings: Settings) -> None:
     if most < 2:
         st.caption("This picture is too small to be moved.")
         return
-    pixels = st.slider("Move the picture down and to the right by", 1, most, min(4, most), format="%d cells")
-    if not st.toggle("Move it", key="cl_kernel_move"):
+    wanted = session.get("move")
+    pixels = _tested(
+        "move", "Move the picture down and to the right by", most, min(wanted or 4, most), "%d cells", "Move it"
+    )
+    if not wanted:
         return
     moved = move_picture(values, settings.weights, pixels, settings.bias, **settings.sliding)
     _before_and_after(values, moved.before, moved.picture, moved.after, "moved")
@@ -179,9 +217,24 @@ def _move(values: kernels.Grid, settings: Settings) -> None:
         )
 
 
+def _tested(name: str, label: str, most: int, shown: int, form: str, words: str) -> int:
+    """A number and whether it is tried: in the address one value, 0 where it is not. Returns the number shown."""
+    number, tried = f"cl_kernel_{name}_by", f"cl_kernel_{name}_it"
+    st.session_state[number] = shown if session.get(name) else min(st.session_state.get(number, shown), most)
+    st.session_state[tried] = bool(session.get(name))
+
+    def keep() -> None:
+        session.set(name, st.session_state[number] if st.session_state[tried] else None)
+
+    st.slider(label, 1, most, format=form, key=number, on_change=keep, disabled=session.locked())
+    st.toggle(words, key=tried, on_change=keep, disabled=session.locked())
+    return shown
+
+
 def _shuffle(values: kernels.Grid, settings: Settings) -> None:
-    seed = st.slider("Put the same pixels in a random order, draw", 1, 20, 1, format="no. %d")
-    if not st.toggle("Shuffle them", key="cl_kernel_shuffle"):
+    wanted = session.get("shuffle")
+    seed = _tested("shuffle", "Put the same pixels in a random order, draw", 20, wanted or 1, "no. %d", "Shuffle them")
+    if not wanted:
         return
     shuffled = shuffle_pixels(values, settings.weights, settings.bias, seed=seed, **settings.sliding)
     _before_and_after(values, shuffled.before, shuffled.picture, shuffled.after, "shuffled")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 
 from cnn_core.residual import block_maps, residual_blocks
-from ui import cached, landmarks_pictures
+from ui import cached, landmarks_pictures, session
 from ui.instruments.landmarkblock import Group, Row, bars, connections
 from ui.instruments.residual import residual
 
@@ -111,10 +111,10 @@ def _vgg() -> None:
         "Two 3×3 convolutions in a row see as far as one 5×5, three as far as one 7×7: with fewer weights, and with a "
         "ReLU after each (Simonyan and Zisserman 2015, section 2.3)."
     )
-    channels = st.segmented_control(
-        "Channels in and out", _CHANNELS, default=_CHANNELS[0], key="cl_landmarks_channels", required=True
+    st.segmented_control(
+        "Channels in and out", _CHANNELS, required=True, **session.control("channels", "cl_landmarks_channels")
     )
-    five, two, seven, three = blocks.stacks(channels or _CHANNELS[0])
+    five, two, seven, three = blocks.stacks(session.get("channels"))
     bars(
         [
             Group(
@@ -222,8 +222,14 @@ def _skip() -> None:
     found = residual_blocks(model.network)
     names = [block.name.removesuffix(".add") for block in found]
     st.markdown(f"**What the skip carries** in the small ResNet, on {shown.words}:")
-    picked = st.segmented_control("Block", names, default=names[1], key="cl_landmarks_skip", required=True)
-    block = found[names.index(picked or names[1])]
+    st.segmented_control(
+        "Block",
+        names,
+        required=True,
+        **session.control("block", "cl_landmarks_skip", (names[1], *names)),
+    )
+    picked = session.get("block")
+    block = found[names.index(picked if picked in names else names[1])]
     maps = block_maps(cached.trace(model, shown.seen), block)
     residual(maps, key="cl_landmarks_residual", title=f"Small ResNet, {block.name}")
     unchanged = block.is_identity or model.network[block.skip].kind == "identity"

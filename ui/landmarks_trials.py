@@ -11,7 +11,7 @@ from PIL import Image
 import cnn_core as cc
 from cnn_core.landmark_trials import CutResult, Trial, cuts_of, measure
 from cnn_core.landmarks import LANDMARKS
-from ui import cached, jobs, landmarks_pictures, lesson
+from ui import cached, jobs, landmarks_pictures, lesson, session
 from ui.instruments.landmarkblock import Answer, cards
 from ui.landmarks_lesson import billions, counts, titles
 
@@ -123,16 +123,15 @@ def cut_out() -> None:
                 "same": "About the same (within 5 points)",
             },
         )
-        key = st.segmented_control(
+        st.segmented_control(
             "Network",
             _CUT,
-            default=_CUT[0],
-            key="cl_landmarks_cut_network",
             format_func=lambda name: titles()[name],
             required=True,
             label_visibility="collapsed",
+            **session.control("cut", "cl_landmarks_cut_network"),
         )
-        network = cached.classifier(key or _CUT[0])
+        network = cached.classifier(session.get("cut"))
         trial: Trial | None = jobs.run(
             "landmarkcut",
             (network.key,),

@@ -59,6 +59,7 @@ def digits() -> int:
             key="cl_machines_index",
             on_change=lambda: session.set("digit", st.session_state.cl_machines_index),
             help="2,000 digits that no machine learned from, numbered 0 to 1,999.",
+            disabled=session.locked(),
         )
     return index
 
@@ -343,15 +344,15 @@ def explode() -> None:
         )
         left, right = lesson.columns()
         with right:
-            side = st.slider("Side of the picture, in pixels", 28, 512, 224, step=4, key="cl_machines_side")
-            colours = st.segmented_control(
+            st.slider("Side of the picture, in pixels", 28, 512, step=4, **session.control("side", "cl_machines_side"))
+            st.segmented_control(
                 "Channels",
                 [1, 3],
-                default=3,
                 required=True,
-                key="cl_machines_channels",
                 format_func=lambda n: "greys" if n == 1 else "red, green, blue",
+                **session.control("colours", "cl_machines_channels"),
             )
+            side, colours = session.get("side"), session.get("colours")
             mlp, cnn = parameters_by_side(side, colours)
             st.markdown(
                 f"MLP: {side} × {side} × {colours} × 128 + 128 + 1,290 = **{mlp:,}** parameters, "

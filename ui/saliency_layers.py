@@ -63,6 +63,7 @@ def fusion_picker(bench: Bench, layer: cc.Operation) -> tuple[tuple[str, ...], s
             on_change=keep,
             placeholder="No other layer",
             max_selections=8,
+            disabled=session.locked(),
         )
         st.segmented_control(
             "Join by",
@@ -71,6 +72,7 @@ def fusion_picker(bench: Bench, layer: cc.Operation) -> tuple[tuple[str, ...], s
             format_func=FUSIONS.__getitem__,
             key="cl_sal_fusion",
             on_change=keep,
+            disabled=session.locked(),
         )
         st.caption(
             "For methods that read a layer. Each layer's map is divided by its own largest value and read at the "
@@ -110,9 +112,14 @@ def say_where(bench: Bench, shown: cc.Operation) -> None:
 def reader(key: str) -> str:
     """By which of the methods that need few passes a section reads its maps."""
     known = saliency_methods.cards()
-    chosen: str = st.segmented_control(
-        "Read by", READERS, default="gradcam", required=True, format_func=lambda method: known[method].title, key=key
+    st.segmented_control(
+        "Read by",
+        READERS,
+        required=True,
+        format_func=lambda method: known[method].title,
+        **session.control("reader", key),
     )
+    chosen: str = session.get("reader")
     return chosen
 
 
@@ -201,13 +208,16 @@ def _other(bench: Bench, here: cc.Operation) -> cc.Operation:
     finer = [op for op in offered if op.output_shape[1] * op.output_shape[2] > cells]
     default = finer[-1] if finer else offered[-1]
     names = [op.name for op in offered]
-    if st.session_state.get("cl_sal_other") not in names:
-        st.session_state.cl_sal_other = default.name
+    wanted = session.get("against")
+    chosen = wanted if wanted in names else default.name
     network = bench.classifier.network
-    chosen = st.selectbox(
+    st.session_state.cl_sal_other = chosen
+    st.selectbox(
         f"Why does {plain(here.name)} (A) disagree with (B)",
         names,
         key="cl_sal_other",
+        on_change=session.take,
+        args=("against", "cl_sal_other"),
         format_func=lambda name: f"{name} · {' × '.join(map(str, network[name].output_shape[1:]))} cells",
         width=420,
     )

@@ -9,7 +9,7 @@ import streamlit as st
 
 import cnn_core as cc
 from cnn_core.saliency import Faithfulness, Trial, agreement, faithfulness, on_trial, sanity_check, stability
-from ui import cached, jobs, lesson, saliency_methods
+from ui import cached, jobs, lesson, saliency_methods, session
 from ui.instruments.saliency import Tile, judged, positive
 from ui.instruments.saliency_charts import (
     agreement_table,
@@ -87,10 +87,15 @@ def _files(found: Any, name: str, key: str) -> None:
 
 
 def _fill(key: str) -> str:
-    chosen: str = st.segmented_control(
-        "Fill with", list(FILLS), default="mean", required=True, format_func=FILLS.__getitem__, key=key
+    st.segmented_control(
+        "Fill with",
+        list(FILLS),
+        required=True,
+        format_func=FILLS.__getitem__,
+        **session.control("fill", key, FILLS),
     )
-    return chosen
+    wanted: str = session.get("fill")
+    return wanted if wanted in FILLS else next(iter(FILLS))
 
 
 def _subject(bench: Bench, tile: Tile) -> tuple[str, ...]:
@@ -128,7 +133,9 @@ def _removal(bench: Bench, speaking: Sequence[Tile], tile: Tile) -> None:
         "say otherwise.",
     )
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        percent = st.slider("Area to remove", 2, 50, 10, format="%d %%", key="cl_sal_fraction", width=260)
+        percent = st.slider(
+            "Area to remove", 2, 50, format="%d %%", width=260, **session.control("area", "cl_sal_fraction")
+        )
         fill = _fill("cl_sal_fill")
     key = (percent, fill, *(part for one in speaking for part in _subject(bench, one)))
 
@@ -266,14 +273,14 @@ def _noise(bench: Bench, asked: Asked, tile: Tile) -> None:
         "random noise is a mild test; noise made on purpose moves many maps (Ghorbani et al., arXiv 1710.10547).",
     )
     card = saliency_methods.cards()[tile.map.method]
-    noise = st.segmented_control(
+    st.segmented_control(
         "Noise, standard deviation in levels",
         list(_NOISES),
-        default=8,
         required=True,
         format_func=_NOISES.__getitem__,
-        key="cl_sal_noise",
+        **session.control("noise", "cl_sal_noise"),
     )
+    noise = session.get("noise")
     options = asked.checked(card)
     found = jobs.run(
         "saliency_noise",

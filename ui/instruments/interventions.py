@@ -80,7 +80,7 @@ def channel_wall(
         chosen = message.get("channels")
         if message.get("layer") != layer or message.get("to") not in ("zero", "mean") or not isinstance(chosen, list):
             return
-        if chosen and all(isinstance(c, int) and 0 <= c < count for c in chosen):
+        if chosen and all(type(c) is int and 0 <= c < count for c in chosen):
             on_off(tuple(sorted(set(chosen))), str(message["to"]))
 
     _mount(key, pack(meta, **arrays), {"act": send})
@@ -112,14 +112,14 @@ def kernel_editor(
             return
         kernel, values, bias = message.get("kernel"), message.get("values"), message.get("bias")
         fits = isinstance(values, list) and len(values) == rows * columns and all(map(_is_number, values))
-        if fits and isinstance(kernel, int) and 0 <= kernel < n:
+        if fits and type(kernel) is int and 0 <= kernel < n:
             on_kernel(kernel, np.array(values, dtype=np.float32).reshape(rows, columns))
         if _is_number(bias):
             on_bias(float(np.float32(bias)))
 
     def choose(message: dict[str, Any]) -> None:
         wanted = message.get("filter")
-        if isinstance(wanted, int) and 0 <= wanted < shown.n_filters:
+        if type(wanted) is int and 0 <= wanted < shown.n_filters:
             on_filter(wanted)
 
     _mount(key, pack(meta, now=shown.now, own=shown.own), {"act": send, "choose": choose})
@@ -181,8 +181,9 @@ def outcome(report: Report, target: int, *, key: str, on_pick: Callable[[int], N
     }
 
     def send(message: dict[str, Any]) -> None:
-        if message.get("index") in {row[0] for row in numbers}:
-            on_pick(int(message["index"]))
+        index = message.get("index")
+        if type(index) is int and index in {row[0] for row in numbers}:
+            on_pick(index)
 
     _mount(key, pack(meta, before=report.shown_before, after=report.shown_after), {"choose": send})
 
@@ -212,8 +213,9 @@ def through(
     }
 
     def send(message: dict[str, Any]) -> None:
-        if message.get("layer") in names:
-            on_watch(str(message["layer"]))
+        layer = message.get("layer")
+        if isinstance(layer, str) and layer in names:
+            on_watch(layer)
 
     _mount(key, pack(meta, before=moved.before, after=moved.after), {"choose": send})
 
