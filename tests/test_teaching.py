@@ -55,7 +55,11 @@ def locked(key: str, **address: str) -> AppTest:
     return open_page(key, teach="locked", **address)
 
 
-@pytest.mark.parametrize("key", [entry.key for entry in shell.course()])
+QUICK = ("kernel", "interventions", "grass")
+OTHERS = [pytest.param(entry.key, marks=pytest.mark.long) for entry in shell.course() if entry.key not in QUICK]
+
+
+@pytest.mark.parametrize("key", [*QUICK, *OTHERS])
 def test_every_lesson_opens_locked_and_stays_as_it_is(key: str) -> None:
     at = locked(key, picture="koala", layer="features.3", seed="7", steps="32", channel="5", correlation="80")
     assert not at.exception

@@ -14,7 +14,7 @@ from ui.rooms import ROOMS, Tally
 from ui.teaching import Teaching
 
 _LEARNER: Final = "cl_learner"
-_LOCKED: Final = "Your teacher has set this page: picture, network and settings stay as they are. Explore, and guess."
+_LOCKED: Final = "Set by your teacher: picture, network and settings stay as they are."
 _HELD: Final = "Answers come when your teacher shows them."
 
 

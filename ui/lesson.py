@@ -93,7 +93,7 @@ def placed(kept: Mapping[str, Place], subject: str, without: Place) -> Place | N
     without: the guess of who looks without one, which everybody is where a teacher's link shows answers.
     """
     if classroom.answers_held():
-        if subject in kept:
+        if kept.get(subject, without) != without:
             st.caption("Your guess is taken.")
         return None
     return kept.get(subject, without if classroom.answers_shown() else None)

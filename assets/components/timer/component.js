@@ -26,8 +26,7 @@ export default function ({ data, parentElement }) {
     find(".timer-left").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
     root.dataset.over = seconds === 0 ? "yes" : "no";
     const paused = now.left !== undefined;
-    find(".timer-hold").textContent = paused ? "▶" : "⏸";
-    find(".timer-hold").setAttribute("aria-label", paused ? "Go on with the timer" : "Pause the timer");
+    find(".timer-hold").textContent = paused ? "Go on" : "Pause";
     find(".timer-hold").disabled = seconds === 0;
     if (seconds === 0) say("Time is up.");
     else if (seconds === 60) say("One minute left.");
