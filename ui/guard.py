@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ui import logs
+from ui import health, logs
 
 EMBED: Final = "CONVLENS_EMBED_FROM"
 """Environment variable: origins, with spaces between, whose pages may show ConvLens in a frame (a course's site)."""
@@ -88,6 +88,8 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        if not health.is_look(scope["path"]):
+            health.visited.set()
         if not self._may_enter(scope):
             logs.event(
                 _log,

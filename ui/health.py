@@ -16,6 +16,10 @@ from starlette.routing import Route
 _started: Final = time.monotonic()
 ready: Final = threading.Event()
 """Set once the default model is loaded; pages work before that, the first of them more slowly."""
+visited: Final = threading.Event()
+"""Set when a browser asks for something for the first time."""
+first_screen: Final = threading.Event()
+"""Set when a page was drawn for the first time: what is heavy may begin."""
 stopping: Final = threading.Event()
 """Set when the server has been told to stop."""
 
@@ -73,3 +77,8 @@ async def readyz(request: Request) -> JSONResponse:
 
 
 ROUTES: Final = [Route("/healthz", healthz, methods=["GET"]), Route("/readyz", readyz, methods=["GET"])]
+
+
+def is_look(path: str) -> bool:
+    """Whether somebody only asks how the server is."""
+    return path.endswith(("/healthz", "/readyz", "/_stcore/health"))

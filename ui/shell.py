@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 import cnn_core as cc
-from ui import engine, session
+from ui import engine, health, session
 from ui.text import plain
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -110,3 +110,5 @@ def run(before_page: Callable[[], None]) -> None:
     except cc.ConvLensError as error:
         # What a visitor can cause is said in a sentence, and the pickers above still work.
         st.error(plain(str(error)), icon=":material/error:")
+    finally:
+        health.first_screen.set()

@@ -18,6 +18,13 @@ from ui import cached, engine, health, logs, pictures, session
 
 logger = logging.getLogger("convlens")
 
+_NOBODY = 3.0
+"""Seconds without a visitor after which the server gets ready by itself."""
+_LOADING = 10.0
+"""Seconds that the first browser is left to load Streamlit's scripts and to ask for its page."""
+_PAINTING = 1.0
+"""Seconds that the first browser is left to fetch and draw what the first screen needs."""
+
 
 def _warm_up() -> None:
     # In this thread, behind the first screen, which must not wait for torch.
@@ -42,6 +49,9 @@ def _warm_up() -> None:
 
 
 def _guarded() -> None:
+    # To import torch holds the interpreter for seconds, and the first screen would wait for it after all.
+    if health.visited.wait(_NOBODY) and health.first_screen.wait(_LOADING):
+        time.sleep(_PAINTING)
     try:
         _warm_up()
     except Exception:

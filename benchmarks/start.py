@@ -1,0 +1,67 @@
+"""Cold starts: from the command to a healthy server, and from there to the first screen painted in Chromium."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from tests import browser, server
+
+from .report import Report, Row
+
+START_BOUND: Final = 6.0
+"""Seconds from the command to a server that answers that it is healthy."""
+SCREEN_BOUND: Final = 1.5
+"""Seconds from that answer to Home painted: its title, its living picture, the course."""
+
+# The living picture has drawn numbers, and the browser has had the turn after that frame.
+_DRAWN: Final = """() => {
+  const search = (from) => from.querySelector('canvas[aria-label]')
+    || [...from.querySelectorAll('*')].reduce((found, e) => found || (e.shadowRoot && search(e.shadowRoot)), null);
+  const canvas = search(document);
+  if (!canvas || !canvas.width) return false;
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return data.some((value) => value > 0);
+}"""
+
+
+def measure(*, quick: bool = False) -> tuple[Report, ...]:
+    """The medians over several cold starts (quick: two)."""
+    from playwright.sync_api import sync_playwright
+
+    path = browser.ensure()
+    starts: list[float] = []
+    screens: list[float] = []
+    with sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(executable_path=path, args=browser.FLAGS)
+        for _ in range(2 if quick else 7):
+            page = chrome.new_context(viewport={"width": 1440, "height": 900}).new_page()
+            with tempfile.TemporaryDirectory() as folder:
+                begun = time.monotonic()
+                with server.running(Path(folder) / "log") as url:
+                    healthy = time.monotonic()
+                    starts.append(healthy - begun)
+                    screens.append(_painted(page, url) - healthy)
+            page.context.close()
+        chrome.close()
+    rows = (
+        Row(("command to healthy server (s), median", f"{len(starts)} cold starts"), median(starts), START_BOUND),
+        Row(("command to healthy server (s), slowest", f"{len(starts)} cold starts"), max(starts)),
+        Row(("healthy to first screen painted (s), median", f"{len(screens)} visits"), median(screens), SCREEN_BOUND),
+        Row(("healthy to first screen painted (s), slowest", f"{len(screens)} visits"), max(screens)),
+    )
+    note = "Torch is loaded behind the first screen meanwhile; tests/test_layers.py shows that Home does not import it."
+    return (Report("start", "Cold start and first screen", ("what", "over"), "measured", rows, (note,)),)
+
+
+def _painted(page: Any, url: str) -> float:
+    """The moment at which Home stands on the screen."""
+    page.goto(url, wait_until="commit")
+    page.get_by_role("heading", level=1).wait_for(timeout=60_000)
+    page.get_by_text("The course", exact=True).first.wait_for(timeout=60_000)
+    while not page.evaluate(_DRAWN):
+        page.wait_for_timeout(5)
+    return time.monotonic()
