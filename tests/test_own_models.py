@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import torch
 import cnn_core as cc
 from cnn_core.training.networks import fresh_network
 from tests.test_pages import open_page, texts
-from ui import cached, own_models, pictures
+from ui import cached, own_models, own_models_dialog, pictures
 from ui.own_models import Own, Shelf, everybody, reference_of
 
 
@@ -129,6 +130,35 @@ def test_a_page_opens_it_for_its_owner_and_says_so_to_others() -> None:
     assert not app.exception and "model" not in app.query_params and not shelf.all()
 
 
+def test_what_was_chosen_stays_while_a_file_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    def slow(*_: object, **__: object) -> None:
+        go_on.wait(60)
+        raise cc.InvalidCheckpoint("It does not fit.")
+
+    monkeypatch.setattr(cc, "load_checkpoint", slow)
+    monkeypatch.setattr(own_models_dialog, "_QUICK", 0.0)
+    app = open_page("audit")
+    app.button(key="cl_own_bring").click().run()
+    app.file_uploader(key="cl_own_weights").upload("mine.pt", b"weights").run()
+    app.selectbox(key="cl_own_normalisation").select("numbers").run()
+    app.text_input(key="cl_own_mean").set_value("0.4").run()
+    app.button(key="cl_own_go").click().run()
+    assert any(button.key == "cl_own_cancel" for button in app.button)
+    for opening in (True, False):
+        if not opening:
+            go_on.set()
+            end = time.monotonic() + 20
+            while "It does not fit" not in texts(app) and time.monotonic() < end:
+                app.run()
+        assert not app.exception and ("It does not fit" in texts(app)) is not opening
+        held = app.file_uploader(key="cl_own_weights").value
+        assert held is not None and held.name == "mine.pt"
+        assert app.text_input(key="cl_own_mean").value == "0.4"
+    assert not app.button(key="cl_own_go").disabled
+
+
 @pytest.mark.parametrize(
     ("typed", "key"),
     [
@@ -142,6 +172,5 @@ def test_a_page_opens_it_for_its_owner_and_says_so_to_others() -> None:
 )
 def test_an_architecture_may_be_typed_by_its_title(typed: str, key: str) -> None:
     from cnn_core.models.recognise import architecture_titles
-    from ui.own_models_dialog import meant
 
-    assert meant(typed, architecture_titles()) == key
+    assert own_models_dialog.meant(typed, architecture_titles()) == key

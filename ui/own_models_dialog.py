@@ -76,10 +76,6 @@ def _dismissed() -> None:
 
 @st.dialog("Your own network", width="medium", on_dismiss=_dismissed)
 def _dialog() -> None:
-    job = _news()
-    if job is not None and job.is_active:
-        jobs.watch(_SLOT, "Opening the weights", key="cl_own_cancel")
-        return
     st.markdown(
         "Weights of a network that you trained: any torchvision CNN, or a small network of this course, with any "
         "number of classes. No code in the file is run. Only you see it, and it is freed when you leave."
@@ -101,11 +97,15 @@ def _dialog() -> None:
         help='A name on each line, or JSON: `["cow", "camel"]`, `{"0": "cow"}`, `{"cow": 0}`.',
     )
     preprocessing = _preprocessing()
+    job = _news()
+    if job is not None and job.is_active:
+        # Below what was chosen, which stays: a widget that is not drawn for once forgets its file.
+        jobs.watch(_SLOT, "Opening the weights", key="cl_own_cancel")
+        return
     _say(job)
     if st.button("Open it", key="cl_own_go", type="primary", disabled=weights is None) and weights is not None:
         _begin(weights, architecture, None if names is None else names.getvalue(), preprocessing)
-        job = _news()
-        st.rerun(scope="app" if job is not None and job.state == "done" else "fragment")
+        st.rerun()
 
 
 def _say(job: jobs.Job | None) -> None:
