@@ -19,7 +19,7 @@ _ANSWERS_MEAN: Final[dict[Answers, str]] = {
     "hidden": "Guesses are taken and not answered. With a room, you show the answers to all at once.",
     "shown": "The answers stand there from the start.",
 }
-_FROM: Final = {"mine": "What I last set there", "pasted": "A link that I paste", "plain": "The page as it opens"}
+_FROM: Final = {"mine": "As I last set it", "pasted": "From a link", "plain": "As it opens"}
 _OWN: Final = (training.PREFIX, own_models.PREFIX)
 _PLAN: Final = shell.ROOT / "docs" / "lesson_plan.md"
 
