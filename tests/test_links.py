@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs
@@ -76,10 +77,19 @@ def settings_of_kernel(**changed: Any) -> dict[str, Any]:
 KOALA = pick("cl_picture_picker", "koala")
 SQUEEZE = pick("cl_model_picker", "squeezenet1_1")
 
-# By page: what is done first, on both servers, since guesses are not in a link; the settings; how many the link holds.
-LINKS: dict[str, tuple[list[Act], list[Act], int]] = {}
-SOFTMAX = pick("cl_decision_softmax", 384)
+
+def skip(visitor: Visitor) -> None:
+    """Have an experiment shown without a guess, where it is not shown yet."""
+    if any(button.label == SKIP for button in visitor.elements("button")):
+        visitor.press(SKIP)
+
+
 SKIP = "Show it without a guess"
+# By page: what is done on both servers, since guesses are not in a link; the settings; how many the link holds.
+LINKS: dict[str, tuple[list[Act], list[Act], int]] = {}
+PUSHES = "The part that pushes most its way"
+OFF = {"layer": "features.14.conv.3", "channels": [3, 5, 6], "to": "zero"}
+SOFTMAX = pick("cl_decision_softmax", 384)
 LINKS |= {
     "pixels": (
         [guess("pixels_black", "negative"), guess("pixels_sabotage", "levels")],
@@ -99,18 +109,18 @@ LINKS |= {
         9,
     ),
     "pooling": (
-        [guess("relu_zeros", "few"), guess("pooling_shift", "max")],
+        [guess("relu_zeros", "few")],
         [
             KOALA,
             SQUEEZE,
             layer("activations", "features.4.squeeze_activation"),
             pick("activation", 9, "channel"),
-            choose("button_group", "Pooling layer", ["MaxPool 3×3 /2 · features.8"]),
+            choose("button_group", "Pooling layer", ["Max pool 3×3 /2 · features.8"]),
         ],
         5,
     ),
     "network": (
-        [guess("network", "features.0.0")],
+        [choose("checkbox", "Show the costs without guessing", True)],
         [KOALA, SQUEEZE, pick("cl_networkmap", "features.3.squeeze", "open"),
          choose("number_input", "Channel, 0 to 15", 7), choose("number_input", "Row, 0 to 54", 20)],
         6,
@@ -129,12 +139,12 @@ LINKS |= {
     ),
     "depth": (
         [],
-        [KOALA, SQUEEZE, layer("depth", "features.6.expand3x3"), choose("number_input", "Channel, 0 to 191", 77)],
+        [KOALA, SQUEEZE, layer("depth", "features.6.expand3x3"), choose("number_input", "Channel, 0 to 127", 77)],
         6,
     ),
     "trail": (
         [],
-        [KOALA, choose("button_group", "At each step follow", ["The part that pushes most its way"]), press("indri < .01")],
+        [KOALA, choose("button_group", "At each step follow", [PUSHES]), press("indri < .01")],
         2,
     ),
     "decision": (
@@ -173,7 +183,7 @@ LINKS |= {
         [
             KOALA,
             layer("interventions_channels", "features.14.conv.3"),
-            pick("cl_interventions_channels", {"layer": "features.14.conv.3", "channels": [3, 5, 6], "to": "zero"}, "act"),
+            pick("cl_interventions_channels", OFF, "act"),
             choose("button_group", "What do you want to change?", ["Sabotage the preprocessing"]),
             press("indri < .01"),
         ],
@@ -188,7 +198,7 @@ LINKS |= {
     "landmarks": (
         [choose("checkbox", "Show the counts without guessing", True)],
         [pick("cl_landmarks", "resnet"), choose("number_input", "Test picture, 0 to 1,999", 1_234),
-         choose("button_group", "Network", ["Small GoogLeNet"]), choose("button_group", "Block", ["layer3.0"])],
+         choose("button_group", "Network", ["Small GoogLeNet"]), choose("button_group", "Block", ["block4"])],
         4,
     ),
     "imagenet": (
@@ -199,13 +209,13 @@ LINKS |= {
         3,
     ),
     "resnet": (
-        [press(SKIP)],
+        [skip],
         [KOALA, choose("selectbox", "Block", "3 of 10: features.6.add"),
          choose("number_input", "Seed", 7), choose("number_input", "Steps", 40)],
         4,
     ),
     "insights": (
-        [choose("button_group", "Section", ["Why batch norm"]), press(SKIP)],
+        [choose("button_group", "Section", ["Why batch norm"]), skip],
         [choose("number_input", "Seed", 7), choose("number_input", "Steps", 40),
          choose("number_input", "Batch size", 16)],
         3,
@@ -224,7 +234,7 @@ LINKS |= {
         3,
     ),
     "swap": (
-        [guess("swap_grounds", "some")],
+        [],
         [KOALA, choose("selectbox", "Rather than", "indri"), choose("selectbox", "Read by", "Grad-CAM++")],
         3,
     ),
@@ -259,8 +269,16 @@ def words(visitor: Visitor) -> str:
 
 
 def quiet(visitor: Visitor) -> None:
-    """Wait until what the page draws by itself is drawn."""
-    visitor.until(lambda one: not one._again, "the end of what is computed behind the page")
+    """Wait until what the page draws by itself is drawn: its words stay for a second."""
+    said, since = visitor.text(), time.monotonic()
+
+    def rests(one: Visitor) -> bool:
+        nonlocal said, since
+        if one.text() != said:
+            said, since = one.text(), time.monotonic()
+        return time.monotonic() - since > 1
+
+    visitor.until(rests, "the end of what is computed behind the page")
 
 
 def compare(servers: tuple[str, str], page: str) -> None:
@@ -272,10 +290,9 @@ def compare(servers: tuple[str, str], page: str) -> None:
         assert link.startswith(f"{page}?") and len(parse_qs(link)) == n, link
         teacher.open(link)
         with Visitor(servers[1], link) as learner:
-            for act in first:
-                if act is not KOALA:  # the link has the picture
-                    act(learner)
             for visitor in (teacher, learner):
+                for act in first:  # a guess is about what was chosen, and what was chosen changed
+                    act(visitor)
                 quiet(visitor)
                 assert visitor.broken == []
             assert learner.address == link
@@ -304,13 +321,13 @@ def test_every_lesson_has_a_link_to_compare() -> None:
 def test_a_visitors_own_picture_is_in_no_link_and_in_no_other_session(servers: tuple[str, str]) -> None:
     content = fuzz_files.picture(11, "PNG", side=64)
     with Visitor(servers[0], "gradcam") as owner:
-        owner.upload("Your own picture", "mine.png", content)
-        assert "mine.png" in owner.text() and owner.broken == []
+        owner.upload("Your own picture", "heifer.png", content)
+        assert "heifer" in owner.text() and owner.broken == []
         assert "upload" not in owner.address and "picture" not in owner.address
         own = f"upload-{cc.load_image(content).digest[:16]}"
         for address in (f"gradcam?picture={own}", f"pixels?picture={own}"):
             with Visitor(servers[0], address) as other:
-                assert "There is no picture" in other.text() and "mine.png" not in other.text()
-                assert all("mine.png" not in str(one[0]) for one in payloads(other).values())
+                assert "There is no picture" in other.text() and "heifer" not in other.text()
+                assert all("heifer" not in str(one[0]) for one in payloads(other).values())
             owner.open(address)  # the owner's own address bar may say it, and never shows it on
-            assert "mine.png" in owner.text() and "upload" not in owner.address
+            assert "heifer" in owner.text() and "upload" not in owner.address
