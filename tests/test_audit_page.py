@@ -51,6 +51,17 @@ def test_the_example_from_pictures_to_two_networks_side_by_side() -> None:
     looked = until(at, "looked at with Grad-CAM")
     assert "right: " in looked and "None yet. A map proposes; only swaps decide. 0 of at least 10" in looked
     press(at, "2 Group")
+    press(at, "Propose")
+    proposed = until(at, "proposed by a program: look at them before you believe it")
+    # What was proposed is what is shown to be looked at: the grass, then the sand.
+    shown = at.get("button_group")[-1]
+    assert [option.content for option in shown.proto.options] == ["background 1 (21)", "background 2 (19)"]
+    assert "The worst group of at least 5 pictures is “camel” on “background 1”: 0 %" in proposed
+    press(at, "They make sense: use them")
+    assert "proposed by a program, looked at by you" in words(at)
+    at.text_input(key="cl_audit_tag_name").set_value(" green  grass ").run()
+    press(at, "Name all 21 of")
+    assert "“camel” on “green grass”: 0 %" in words(at)
     press(at, "Use the tags that come along")
     told = words(at)
     assert "The worst group of at least 5 pictures is “camel” on “grass”: 0 %" in told
@@ -68,6 +79,7 @@ def test_the_example_from_pictures_to_two_networks_side_by_side() -> None:
     both = until(at, "| verdict |")
     assert "Not supported: no sign" in both
     assert "second example network does not lean on the background; the other one does" in both
+    assert "**What they call differently**: 11 of 40 pictures" in both
     # What is older than the boxes says so.
     press(at, "3 Box")
     at.button(key="cl_audit_unbox").click().run()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import FloatRect, Page, expect
 
 import cnn_core as cc
 from cnn_core.bias.counterfactual import counterfactuals
@@ -50,6 +51,17 @@ def edges(box: Box) -> tuple[float, float, float, float]:
 def wait_for_boxes(page: Page, n: int) -> None:
     expect(page.locator(f'.rgn[data-boxes="{n}"]')).to_be_visible()
     settled(page)
+
+
+def finger(page: Page, place: FloatRect, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """A finger goes over the canvas, from one (row, column) to another, both as shares of its size."""
+    client = page.context.new_cdp_session(page)
+    for i in range(7):
+        at = [first + (last - first) * min(i, 5) / 5 for first, last in zip(start, end, strict=True)]
+        points = [{"x": place["x"] + at[1] * place["width"], "y": place["y"] + at[0] * place["height"]}]
+        kind = "touchStart" if i == 0 else "touchMove" if i < 6 else "touchEnd"
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points if i < 6 else []})
+    client.detach()
 
 
 def test_a_box_by_pointer_and_by_keys_then_the_swaps(new_page: NewPage) -> None:
@@ -129,7 +141,7 @@ def test_a_box_by_pointer_and_by_keys_then_the_swaps(new_page: NewPage) -> None:
 
 
 def test_on_a_phone_a_mask_is_painted_and_an_object_cut_out(new_page: NewPage) -> None:
-    page = new_page("swap?picture=duck&boxes=nonsense", viewport=PHONE, color_scheme="dark")
+    page = new_page("swap?picture=duck&boxes=nonsense", viewport=PHONE, color_scheme="dark", has_touch=True)
     expect(page.get_by_text("belong to another picture")).to_be_visible()
     expect(page.locator('.rgn[data-boxes="1"]')).to_be_visible()
     page.get_by_role("button", name="Cut the object out of its box").click()
@@ -137,9 +149,35 @@ def test_on_a_phone_a_mask_is_painted_and_an_object_cut_out(new_page: NewPage) -
     settled(page)
     page.get_by_role("button", name="Back to the box").click()
     wait_for_boxes(page, 1)
-    page.get_by_role("button", name="Clear", exact=True).click()
+    page.get_by_role("button", name="Clear", exact=True).tap()
     expect(page.get_by_text("Mark the object first")).to_be_visible()
-    page.get_by_role("radio", name="Brush").click()
+    settled(page)
+
+    # A finger draws a box and does not scroll the page; it paints, and the eraser takes the same stroke away again.
+    main = page.locator('[data-testid="stMain"]')
+    place = page.locator(".rgn canvas").bounding_box()
+    assert place is not None
+    before = main.evaluate("one => one.scrollTop")
+    finger(page, place, (0.2, 0.2), (0.7, 0.8))
+    wait_for_boxes(page, 1)
+    size = page.evaluate("() => [innerWidth, innerHeight]")
+    assert size == [PHONE["width"], PHONE["height"]] and main.evaluate("one => one.scrollTop") == before
+    (box,) = boxes_in(page.url)
+    picture = Image.open(SAMPLES / "duck.jpg")
+    height, width = picture.height, picture.width
+    expected = (0.2 * height, 0.2 * width, 0.8 * height, 0.7 * width)
+    assert edges(box) == pytest.approx(expected, abs=1.5 * width / place["width"])
+    page.get_by_role("button", name="Delete box").tap()
+    wait_for_boxes(page, 0)
+    page.get_by_role("radio", name="Brush").tap()
+    finger(page, place, (0.2, 0.3), (0.6, 0.5))
+    expect(page.locator('.rgn[data-painted="yes"]')).to_be_visible()
+    settled(page)
+    page.get_by_role("button", name="Eraser").tap()
+    finger(page, place, (0.2, 0.3), (0.6, 0.5))
+    expect(page.locator('.rgn[data-painted="no"]')).to_be_visible()
+    page.get_by_role("button", name="Eraser").tap()
+    settled(page)
     canvas = page.locator(".rgn canvas")
     canvas.focus()
     frames(page).reset()
