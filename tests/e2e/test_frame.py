@@ -67,6 +67,7 @@ def test_the_hero_is_what_the_network_computes() -> None:
     assert np.allclose(stored["map"], computed["map"], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.long  # tests/e2e/test_course.py sees every lesson at this width
 @pytest.mark.parametrize(("place", "key"), enumerate(entry.key for entry in shell.PAGES))
 def test_pages_fit_a_phone_and_complain_of_nothing(new_page: NewPage, place: int, key: str) -> None:
     scheme = ("light", "dark")[place % 2]  # colours change no widths
@@ -113,6 +114,7 @@ def test_health(server_url: str) -> None:
         assert answer.status == 200
 
 
+@pytest.mark.long  # tests/e2e/test_course.py walks the same way with a sample
 def test_walk_through_the_lessons_with_a_picture_of_ones_own(new_page: NewPage) -> None:
     page = new_page("pixels")
     upload(page, picture_file())
