@@ -35,14 +35,21 @@ def _sets(node: ast.AST, setters: set[str]) -> bool:
 
 def _setters(tree: ast.Module) -> set[str]:
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    named = [node for node in ast.walk(tree) if isinstance(node, ast.Assign) and _is_callback(node.value)]
     found: set[str] = set()
     while True:
+        found |= {t.id for n in named for t in n.targets if isinstance(t, ast.Name) and _sets(n.value, found)}
         more = {f.name for f in functions if any(_sets(line, found) for line in f.body)} - found
         # A function that draws a control whose callback sets is itself no setter.
         more = {name for name in more if not any(f.name == name and _draws(f) for f in functions)}
         if not more:
             return found
         found |= more
+
+
+def _is_callback(value: ast.expr) -> bool:
+    """A lambda, or a function with some of its arguments."""
+    return isinstance(value, ast.Lambda) or (isinstance(value, ast.Call) and ast.unparse(value.func) == "partial")
 
 
 def _draws(function: ast.FunctionDef) -> bool:

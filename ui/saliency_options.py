@@ -89,13 +89,20 @@ def _control(card: cc.MethodCard, option: Option, value: Any, now: Settings) -> 
     keep = partial(_keep, card, option, key, now)
     if isinstance(option.default, bool):
         st.session_state[key] = value
-        st.toggle(label, key=key, on_change=keep, help=option.meaning)
+        st.toggle(label, key=key, on_change=keep, help=option.meaning, disabled=session.locked())
     elif option.choices:
         st.session_state[key] = value
-        st.selectbox(label, option.choices, key=key, on_change=keep, help=option.meaning)
+        st.selectbox(label, option.choices, key=key, on_change=keep, help=option.meaning, disabled=session.locked())
     elif option.is_pair:
         st.session_state[key] = "" if value is None else Option.written(value)
-        st.text_input(label, key=key, on_change=keep, help=option.meaning, placeholder="chosen by the method")
+        st.text_input(
+            label,
+            key=key,
+            on_change=keep,
+            help=option.meaning,
+            placeholder="chosen by the method",
+            disabled=session.locked(),
+        )
     else:
         # Streamlit wants the type of all numbers of one control to be the same.
         kind: Any = int if option.is_whole else float
@@ -108,10 +115,13 @@ def _control(card: cc.MethodCard, option: Option, value: Any, now: Settings) -> 
             key=key,
             on_change=keep,
             help=f"{option.meaning} {option.limits[0].upper()}{option.limits[1:]}.",
+            disabled=session.locked(),
         )
 
 
 def _keep(card: cc.MethodCard, option: Option, key: str, now: Settings) -> None:
+    if session.locked():
+        return
     value = st.session_state[key]
     if isinstance(value, str) and not option.choices:
         try:

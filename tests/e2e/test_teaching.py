@@ -150,9 +150,9 @@ def test_a_teacher_makes_a_link(new_page: NewPage) -> None:
     expect(page.get_by_role("heading", name="Teach with this", level=1)).to_be_visible()
     link = page.get_by_test_id("stCode").first
     expect(link).to_contain_text("/features?picture=koala&layer=features.3&teach=locked")
-    page.get_by_text("Hidden", exact=True).click()
+    page.get_by_role("radio", name="Hidden").click()
     expect(link).to_contain_text("teach=locked,hidden")
-    page.get_by_text("From a link", exact=True).click()
+    page.get_by_role("radio", name="From a link").click()
     page.get_by_label("The link", exact=True).fill("http://elsewhere.example/depth?picture=dog&row=3&nonsense=1")
     page.get_by_label("The link", exact=True).press("Enter")
     expect(link).to_contain_text("/depth?picture=dog&row=3&teach=locked,hidden")
