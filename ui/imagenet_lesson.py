@@ -72,7 +72,7 @@ def _what_is_measured() -> None:
 
 
 def _details(entry: ilsvrc.Entry) -> None:
-    st.markdown(f"### {entry.year}: {entry.name}")
+    st.markdown(f"## {entry.year}: {entry.name}")
     st.markdown(f"Top-5 error **{100 * entry.error:.3g} %**{'' if entry.is_winner else ', second place'}. {entry.idea}")
     st.caption(f"Error: {entry.source}.  \nIdea: {entry.paper}.")
     st.markdown("**Try the idea**")

@@ -90,8 +90,10 @@ def check_page(page: Page, code: str, name: str, scheme: str) -> Checked:
     return Checked(name, scheme, found["passes"], violations, sum(len(rule["nodes"]) for rule in found["incomplete"]))
 
 
-def check_all(chrome: Browser, url: str, pages: Sequence[str], schemes: Sequence[str] = SCHEMES) -> Iterator[Checked]:
-    """Each page of a running server in each scheme, one after the other."""
+def check_all(
+    chrome: Browser, url: str, pages: Sequence[str], schemes: Sequence[str] = SCHEMES, *, answered: bool = False
+) -> Iterator[Checked]:
+    """Each page of a running server in each scheme, one after the other; `answered`: with what comes after a guess."""
     from tests.e2e.conftest import WIDE, settled
 
     code = rules()
@@ -105,8 +107,22 @@ def check_all(chrome: Browser, url: str, pages: Sequence[str], schemes: Sequence
             page.get_by_role("heading", level=1).first.wait_for()
             page.wait_for_timeout(700)
             settled(page)
+            if answered:
+                _answer(page)
             yield check_page(page, code, name, scheme)
             context.close()
+
+
+def _answer(page: Page) -> None:
+    """Answer every question that has choices by its first one, so that what it hides is on the page."""
+    from tests.e2e.conftest import settled
+
+    questions = page.locator('[class*="st-key-cl-question-"]')
+    for i in range(questions.count()):
+        questions.nth(i).locator("button").first.click()
+        settled(page)
+    page.wait_for_timeout(1000)
+    settled(page)
 
 
 HEAD = (

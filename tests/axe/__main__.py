@@ -1,4 +1,4 @@
-"""`python -m tests.axe [PAGE...] [--scheme light|dark] [--details] [--server URL]`: the table; fails if grave."""
+"""`python -m tests.axe [PAGE...] [--scheme ...] [--answered] [--details] [--server URL]`: the table; fails if grave."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def main() -> int:
     keys = [entry.key for entry in shell.PAGES]
     parser.add_argument("pages", nargs="*", metavar="PAGE", help=f"some of {', '.join(keys)} (all)")
     parser.add_argument("--scheme", choices=axe.SCHEMES, help="one of the two (both)")
+    parser.add_argument("--answered", action="store_true", help="after a guess at each question, with what it hid")
     parser.add_argument("--details", action="store_true", help="also what is moderate or minor, and where")
     parser.add_argument("--server", metavar="URL", help="a server that runs already")
     options = parser.parse_args()
@@ -33,7 +34,7 @@ def main() -> int:
             chrome = playwright.chromium.launch(executable_path=path, args=browser.FLAGS)
             print(axe.HEAD)
             schemes = [options.scheme] if options.scheme else list(axe.SCHEMES)
-            for checked in axe.check_all(chrome, url, options.pages or keys, schemes):
+            for checked in axe.check_all(chrome, url, options.pages or keys, schemes, answered=options.answered):
                 print(axe.row(checked), flush=True)
                 grave += len(checked.grave)
                 if options.details or checked.grave:
