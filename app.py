@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from starlette.middleware import Middleware
 
-from ui import failures, guard, health
+from ui import failures, guard, health, upload_limits
 from ui.warm import lifespan
 
 app = st.App(
@@ -13,6 +13,6 @@ app = st.App(
     "ui/main.py",
     lifespan=lifespan,
     routes=health.ROUTES,
-    middleware=[Middleware(guard.Guard)],
+    middleware=[Middleware(guard.Guard), Middleware(upload_limits.UploadLimits)],
     on_script_error=failures.tell,
 )

@@ -188,6 +188,7 @@ class Siege:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     log = tmp_path_factory.mktemp("fuzz") / "server.log"
     with running(log) as url:
+        Visitor(url, "gradcam", timeout=90).close()  # the default network is loaded
         yield url, log
 
 
