@@ -145,6 +145,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const costs = meta.costs || one ? ["parameters", "macs", "memory"].filter((m) => sumOf(app, node, m) > 0).map((m) => `${amount(m, sumOf(app, node, m))} ${m === "memory" ? "of activations" : METRICS[m].of}`) : [];
     const reads = one && operation.inputs.length ? `reads ${operation.inputs.slice(0, 4).map((i) => operations[i].name).join(", ")}${operation.inputs.length > 4 ? ` and ${operation.inputs.length - 4} more` : ""}` : "";
     find(".numbers").textContent = [one ? operation.name : inside(node), `output ${shapeOf(operation.shape)}`, ...costs, reads].filter(Boolean).join(" · ");
+    strip.setAttribute("aria-valuemax", operations.length);
     strip.setAttribute("aria-valuenow", node.start + 1);
     strip.setAttribute("aria-valuetext", `${operation.name}, ${operation.title}`);
   }
