@@ -89,6 +89,7 @@ def _own_uploads() -> None:
         type=FORMATS,
         accept_multiple_files=True,
         key="cl_swap_own_files",
+        max_upload_size=10,
         on_change=_take,
         help="They stay in your session.",
     )
