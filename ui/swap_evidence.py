@@ -21,7 +21,7 @@ def reading(bench: Bench, region: Region, target: int, rival: int | None) -> Non
     wanted = target if rival is None else (target, rival)
     share = region.in_input(bench.model_input)
     label = names[target] if rival is None else f"{names[target]} rather than {names[rival]}"
-    st.markdown(f"### Where the evidence for “{label}” lies")
+    st.markdown(f"## Where the evidence for “{label}” lies")
     method = _method()
     try:
         found = cached.explain(bench.classifier, bench.model_input, method=method.key, target=wanted)
