@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
+import cnn_core as cc
 from tests.e2e.conftest import PHONE, NewPage, assert_no_complaints, frames, overflow, settled
 from tests.visitors import Visitor
 from ui import shell
@@ -131,10 +132,9 @@ def test_a_locked_page_in_a_browser(new_page: NewPage) -> None:
     expect(page.get_by_text("Your guess is taken.")).to_be_visible()
     settled(page)
     assert page.get_by_text("As you guessed").count() + page.get_by_text("Not this time").count() == 0
-    # Another page, and back: still locked, the clock of this page still paused where it was.
-    page.goto(page.url.replace("/gradcam?", "/teach?"))
-    expect(page.get_by_text("Your teacher has set the page that you came from")).to_be_visible()
-    page.go_back()
+    # Loaded again: still locked, the clock still paused where it was.
+    page.reload()
+    expect(page.get_by_text("Set by your teacher")).to_be_visible()
     expect(page.get_by_role("timer")).to_contain_text("Go on")
     assert page.get_by_role("timer").inner_text() == held
     page.set_viewport_size(PHONE)
@@ -162,3 +162,17 @@ def test_a_teacher_makes_a_link(new_page: NewPage) -> None:
     assert "One kernel, by hand" in download.value.path().read_text(encoding="utf-8")
     assert overflow(page) == 0
     assert_no_complaints(page)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", [each.key for each in cc.list_worksheets()])
+def test_each_sheet_fits_on_one_page_of_a4(chrome: Browser, kind: str) -> None:
+    page = chrome.new_page(viewport={"width": 680, "height": 1017})  # 180 × 269 mm: A4 less its margins
+    page.emulate_media(media="print")
+    page.set_content(cc.worksheets_html([cc.make_worksheet(kind, seed=seed) for seed in range(10)], answers=False))
+    heights = page.locator(".sheet").evaluate_all(
+        "sheets => sheets.map((sheet) => sheet.getBoundingClientRect().height)"
+    )
+    assert len(heights) == 10 and max(heights) <= 1017, heights
+    assert page.evaluate("document.documentElement.scrollWidth") <= 680
+    page.close()
