@@ -180,7 +180,7 @@ def walk(page: Page, ways: dict[str, Callable[[Page], None]]) -> set[str]:
     return set(saved["answers"])
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["1440", "390"])
+@pytest.mark.parametrize("size", [pytest.param(WIDE, id="1440", marks=pytest.mark.long), pytest.param(PHONE, id="390")])
 def test_the_whole_course(new_page: NewPage, size: dict[str, int]) -> None:
     page = new_page("", viewport=size, color_scheme="light" if size == WIDE else "dark")
     assert walk(page, WAYS) == questions() - TRAINED
