@@ -331,3 +331,19 @@ def test_a_visitors_own_picture_is_in_no_link_and_in_no_other_session(servers: t
                 assert all("heifer" not in str(one[0]) for one in payloads(other).values())
             owner.open(address)  # the owner's own address bar may say it, and never shows it on
             assert "heifer" in owner.text() and "upload" not in owner.address
+
+
+def test_back_takes_back_what_was_chosen(servers: tuple[str, str]) -> None:
+    """A browser that goes back asks for the page under the address that it had before."""
+    with Visitor(servers[0], "gradcam?picture=koala") as visitor:
+        before = payloads(visitor)["cl_gradcam"]
+        visitor.press("indri < .01")
+        chosen, after = visitor.address, payloads(visitor)["cl_gradcam"]
+        assert chosen == "gradcam?picture=koala&target=384" and after != before
+        time.sleep(1.1)  # sooner it might be a browser that was not told the new address yet
+        visitor.open("gradcam?picture=koala")
+        assert visitor.address == "gradcam?picture=koala" and payloads(visitor)["cl_gradcam"] == before
+        visitor.open(chosen)  # and forward
+        assert visitor.address == chosen and payloads(visitor)["cl_gradcam"] == after
+        visitor.open("decision")  # what was chosen goes along to another page, whose address did not say it
+        assert visitor.address == "decision?picture=koala&target=384"

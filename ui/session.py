@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
@@ -21,6 +22,8 @@ _NAMES = "cl_address_names"  # {page: names} of what each page bound
 _TEACHING = "cl_teaching"  # what a teacher's link set, for as long as the session lasts
 _LOCKED = "cl_locked"  # {name: value} of a locked link: what `get` reads, whatever else is done in this session
 _UNREADABLE = "address:"
+_WRITTEN = "cl_address_written"  # when the address was last changed from here
+_LATE = 1.0  # seconds
 
 
 def _slot(name: str) -> str:
@@ -182,6 +185,8 @@ def adopt_address(page: str = "") -> None:
     page: where the visitor is; what was said about another page's address is forgotten.
     """
     seen: dict[str, str] = st.session_state.setdefault(_SEEN, {})
+    # A browser that was not told the newest address yet still sends the one before: that is no going back.
+    stays = st.session_state.get(_PAGE) == page and time.monotonic() - st.session_state.get(_WRITTEN, 0.0) > _LATE
     if st.session_state.get(_PAGE) != page:
         _refusals().clear()
         st.session_state[_PAGE] = page
@@ -193,6 +198,10 @@ def adopt_address(page: str = "") -> None:
     said = st.query_params.to_dict()
     for name, parameter in PARAMETERS.items():
         text = said.get(name)
+        if text is None and seen.pop(name, None) is not None and stays:
+            # The browser went back to an address of this page that did not say it.
+            st.session_state.pop(_slot(name), None)
+            _forget_refusal(name)
         if text is None or seen.get(name) == text:
             continue
         seen[name] = text
@@ -245,6 +254,7 @@ def _write(name: str) -> None:
     shown = locked() or PARAMETERS[name].everywhere or name in st.session_state.get(_BOUND, ())
     text = _text(name) if shown else None
     if st.query_params.get(name) != text:
+        st.session_state[_WRITTEN] = time.monotonic()
         if text is None:
             del st.query_params[name]
         else:
