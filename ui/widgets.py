@@ -91,7 +91,7 @@ def _picture_picker() -> cc.Picture:
     said("picture", ":material/image:")
     if session.locked():
         st.markdown("**Picture** :material/lock:")
-        st.image(picture.thumbnail(220), width=110)
+        st.image(picture.thumbnail(220), width=110, alt="The picture that the teacher chose")
         st.caption(plain(pictures.samples()[reference].title if reference in pictures.samples() else picture.name))
         return picture
     own = [Option(key, upload.name, picture=upload.thumbnail) for key, upload in reversed(pictures.uploads().items())]
