@@ -27,6 +27,8 @@ def bar() -> None:
     with slot:
         if found.large:
             st.html("<style>html { font-size: 21px !important; }</style>")
+        if answers_held():
+            st.html("<style>:root { --cl-peek: hidden; }</style>")
         words = [f":material/lock: {_LOCKED}"] if found.locked else []
         if answers_held():
             words.append(f":material/visibility_off: {_HELD}")

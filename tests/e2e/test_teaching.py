@@ -127,7 +127,8 @@ def test_a_locked_page_in_a_browser(new_page: NewPage) -> None:
     page.wait_for_timeout(1200)
     assert clock.inner_text() == held
     assert frames(page).sent == 0, "the clock counts in the browser"
-    # A guess is taken, and not answered.
+    # A guess is taken, and not answered; nobody looks without one.
+    expect(page.get_by_text("Show it without a guess")).to_be_hidden()
     page.locator(".gc canvas").first.click(position={"x": 60, "y": 60})
     expect(page.get_by_text("Your guess is taken.")).to_be_visible()
     settled(page)
