@@ -6,6 +6,7 @@ import logging
 import secrets
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 import cnn_core as cc
 from ui import logs, session, shell
@@ -25,6 +26,10 @@ def tell(error: Exception) -> bool:
     """
     if isinstance(error, cc.ConvLensError):
         st.error(plain(str(error)), icon=":material/error:")
+        return True
+    if isinstance(error, StreamlitAPIException) and str(error).startswith("Invalid file extension"):
+        # A browser's own page does not send such a file.
+        st.error("A file of that kind is not taken here: see under the button which are.", icon=":material/error:")
         return True
     number = secrets.token_hex(3)
     logs.event(
