@@ -109,7 +109,7 @@ LINKS |= {
         9,
     ),
     "pooling": (
-        [guess("relu_zeros", "few")],
+        [],
         [
             KOALA,
             SQUEEZE,
