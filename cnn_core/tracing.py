@@ -85,7 +85,10 @@ class Trace:
 
     def activations(self, names: Collection[str]) -> dict[str, NDArray[np.float32]]:
         """Several activations at once, by operation name: less work than one after the other."""
-        return {name: _read_only(tensor) for name, tensor in self._worked_out(names).items()}
+        wanted = [self._network[name].name for name in names]
+        missing = [name for name in wanted if name not in self._tensors]
+        found = {**self._tensors, **(self._worked_out(missing) if missing else {})}
+        return {name: _read_only(found[name]) for name in wanted}
 
     @property
     def logits(self) -> NDArray[np.float32]:

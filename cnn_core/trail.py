@@ -170,9 +170,7 @@ def follow(
     network = classifier.network
     turns = dict(turns or {})
     current = network[operation if isinstance(operation, str) else operation.name]
-    before = _before(network, current)
-    if sum(math.prod(network[name].output_shape) for name in before) <= _MOST_NUMBERS:
-        trace = trace.holding(before)
+    trace = holding_what_leads_to(network, trace, current)
     place: Any = index
     made: list[TrailStep] = []
     while True:
@@ -190,6 +188,13 @@ def follow(
     if unused:
         raise InvalidUnit(f"The trail has {len(made) - 1} steps; there is no step {unused[0]} to turn at.")
     return Trail(tuple(made), choose, steps, turns, end)
+
+
+def holding_what_leads_to(network: Network, trace: Trace, operation: Operation) -> Trace:
+    """The trace with all outputs that a trail from here can pass, worked out once; unchanged where they are too large."""
+    before = _before(network, operation)
+    large = sum(math.prod(network[name].output_shape) for name in before) > _MOST_NUMBERS
+    return trace if large else trace.holding(before)
 
 
 def _before(network: Network, operation: Operation) -> set[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 import cnn_core as cc
-from ui import engine, health, session
+from ui import admission, engine, health, session
 from ui.text import plain
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,7 +90,12 @@ def lesson(key: str) -> Lesson:
 
 
 def run(before_page: Callable[[], None]) -> None:
-    """Draw the visitor's page inside the frame; `before_page` draws what stands on every page."""
+    """Draw the visitor's page inside the frame, when it is its turn; `before_page` draws what stands on every page."""
+    with admission.PAGES.turn():
+        _run(before_page)
+
+
+def _run(before_page: Callable[[], None]) -> None:
     st.set_page_config(page_title="ConvLens", page_icon=str(ICON), layout="wide", initial_sidebar_state="auto")
     st.html(ROOT / "assets" / "style.css")
     st.logo(ROOT / "assets" / "logo.svg", size="large", icon_image=ROOT / "assets" / "logo.svg")

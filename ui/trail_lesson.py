@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 import cnn_core as cc
+from cnn_core.trail import holding_what_leads_to
 from cnn_core.trail_trial import CoveredUnit, TrailTrial, trail_trial
 from ui import arithmetic, cached, depth_lesson, feature_lesson, lesson, session, widgets
 from ui.instruments import trail as instrument
@@ -30,12 +31,24 @@ Start = tuple[str, tuple[int, ...]]
 
 def trail_of(bench: widgets.Bench, text: str) -> cc.Trail:
     """The trail of a text, shared between visitors; raises InvalidUnit."""
-    trace = bench.trace
+    return _followed(bench, text)[0]
+
+
+def _followed(bench: widgets.Bench, text: str) -> tuple[cc.Trail, instrument.Walk]:
+    """The trail of a text with what the browser draws of it, made together: both read every output on the way."""
+    classifier, trace = bench.classifier, bench.trace
+
+    def make() -> tuple[cc.Trail, instrument.Walk]:
+        network = classifier.network
+        whole = holding_what_leads_to(network, trace, network[network.output])
+        trail = cc.Trail.from_text(classifier, whole, text)
+        return trail, instrument.walk_of(classifier, whole, trail)
+
     return cached.memo(
         "trail",
-        (bench.classifier.key, bench.model_input.digest, text),
-        lambda: cc.Trail.from_text(bench.classifier, trace, text),
-        lambda made: 4000 * len(made.steps),
+        (classifier.key, bench.model_input.digest, text),
+        make,
+        lambda made: 4000 * len(made[0].steps) + made[1].nbytes,
     )
 
 
@@ -156,7 +169,7 @@ def subject_of(bench: widgets.Bench, start: Start) -> str:
 
 def walk(bench: widgets.Bench, trail: cc.Trail, start: Start) -> Guess | None:
     """The trail itself; returns the guess, or None while it is awaited."""
-    classifier, seen, trace = bench.classifier, bench.model_input, bench.trace
+    classifier, seen = bench.classifier, bench.model_input
     text, subject = trail.to_text(), subject_of(bench, start)
     guesses: dict[str, Guess] = st.session_state.setdefault(GUESSES, {})
     undo: list[str] = st.session_state.setdefault(_UNDO, [])
@@ -182,12 +195,7 @@ def walk(bench: widgets.Bench, trail: cc.Trail, start: Start) -> Guess | None:
             keep(bench, "~".join([*text.split("~")[:4], *ways]))
 
     guess = lesson.placed(guesses, subject, Guess(None))
-    made = cached.memo(
-        "walk",
-        (classifier.key, seen.digest, text),
-        lambda: instrument.walk_of(classifier, trace, trail),
-        lambda found: found.nbytes,
-    )
+    made = _followed(bench, text)[1]
     picture = session.get("picture")
     private = str(picture).startswith("upload-")
     link = {name: session.get(name) for name in ("picture", "model", "weights")} | {"trail": text}
