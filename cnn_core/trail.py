@@ -191,7 +191,7 @@ def follow(
 
 
 def holding_what_leads_to(network: Network, trace: Trace, operation: Operation) -> Trace:
-    """The trace with all outputs that a trail from here can pass, worked out once; unchanged where they are too large."""
+    """The trace with all outputs that a trail from here can pass, worked out once; unchanged where that is too much."""
     before = _before(network, operation)
     large = sum(math.prod(network[name].output_shape) for name in before) > _MOST_NUMBERS
     return trace if large else trace.holding(before)
