@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,6 +51,12 @@ def client(server: Server) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://here")
 
 
+def run(visit: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """In a thread of its own: after a browser test, this one already has Playwright's loop."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(visit())).result()
+
+
 def put(browser: httpx.AsyncClient, session: str, file: str, kilobytes: int) -> Any:
     return browser.put(f"/_stcore/upload_file/{session}/{file}", content=bytes(1_024 * kilobytes))
 
@@ -68,7 +75,7 @@ def test_a_session_and_all_of_them_together_are_bounded(server: Server) -> None:
             del server.held["a"]  # the session ended
             assert (await put(browser, "c", "1", 400)).status_code == 204
 
-    asyncio.run(visit())
+    run(visit)
 
 
 def test_what_is_on_its_way_counts(server: Server) -> None:
@@ -81,7 +88,7 @@ def test_what_is_on_its_way_counts(server: Server) -> None:
             server.slow.set()
             assert (await first).status_code == 204
 
-    asyncio.run(visit())
+    run(visit)
 
 
 def test_the_number_of_files_is_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +99,7 @@ def test_the_number_of_files_is_bounded(server: Server, monkeypatch: pytest.Monk
             found = [(await put(browser, "a", str(i), 0)).status_code for i in range(4)]
             assert found == [204, 204, 204, 413]
 
-    asyncio.run(visit())
+    run(visit)
 
 
 def test_a_file_of_unsaid_size_is_not_taken(server: Server) -> None:
@@ -104,4 +111,4 @@ def test_a_file_of_unsaid_size_is_not_taken(server: Server) -> None:
             answer = await browser.put("/_stcore/upload_file/a/1", content=parts())
             assert answer.status_code == 411 and server.held == {}
 
-    asyncio.run(visit())
+    run(visit)

@@ -188,4 +188,4 @@ def footer(next_page: str) -> None:
             st.page_link(lesson.page, label=f"Next: **{lesson.title}**", icon=":material/arrow_forward:")
             st.caption(lesson.sentence)
         glossary.button()
-        keep(next(entry.title for entry in shell.PAGES if entry.page.url_path == session.page()))
+        keep(next((entry.title for entry in shell.PAGES if entry.page.url_path == session.page()), "ConvLens"))

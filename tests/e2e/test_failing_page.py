@@ -55,7 +55,7 @@ class Broken(shell.Lesson):
 
 engine._loaded.set()  # nothing here computes
 shell.PAGES = (shell.PAGES[0], Broken("broken", "A lesson that breaks", "Learn", "home", ""))
-shell.run()
+shell.run(lambda: None)
 """
 _APP = """
 import sys

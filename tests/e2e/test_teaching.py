@@ -99,6 +99,7 @@ def test_a_room_counts_guesses_and_its_teacher_decides_who_sees_them(server_url:
             one.until(answered, "the answer on a learner's screen")
             other.until(answered, "the answer on the other learner's screen")
             teacher.press("Close the room")
+            teacher.until(lambda v: any(b.label == "Open a room" for b in v.elements("button")), "the closed room")
             one.open("pixels")
             assert not bars(one)
         assert not teacher.broken
