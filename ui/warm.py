@@ -6,18 +6,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import inspect
 import logging
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator
+from importlib import import_module
 from typing import Any
 
 from cnn_core.bias import scratch
-from ui import cached, engine, health, logs, pictures, session
+from ui import cached, engine, health, hero_data, logs, pictures, session
 
 logger = logging.getLogger("convlens")
 
+_FIRST_SCREEN = ("ui.shell", "ui.classroom", "ui.tour", "ui.course", "ui.instruments.hero")
 _NOBODY = 3.0
 """Seconds without a visitor after which the server gets ready by itself."""
 _LOADING = 10.0
@@ -48,7 +51,17 @@ def _warm_up() -> None:
     )
 
 
+def _prepare_first_screen() -> None:
+    """While the first browser loads Streamlit's scripts: what its page needs, which is light."""
+    for name in _FIRST_SCREEN:
+        import_module(name)
+    hero_data.load()
+    # Streamlit looks at the stack before it draws its first element, and Python then resolves every module's path.
+    inspect.stack()
+
+
 def _guarded() -> None:
+    _prepare_first_screen()
     # To import torch holds the interpreter for seconds, and the first screen would wait for it after all.
     if health.visited.wait(_NOBODY) and health.first_screen.wait(_LOADING):
         time.sleep(_PAINTING)
