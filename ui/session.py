@@ -21,6 +21,7 @@ _PAGE = "cl_address_page"
 _NAMES = "cl_address_names"  # {page: names} of what each page bound
 _TEACHING = "cl_teaching"  # what a teacher's link set, for as long as the session lasts
 _LOCKED = "cl_locked"  # {name: value} of a locked link: what `get` reads, whatever else is done in this session
+_STOOD = "cl_address_stood"  # {name: (text, until when)} of what the address said before it was written last
 _UNREADABLE = "address:"
 _WRITTEN = "cl_address_written"  # when the address was last changed from here
 _LATE = 1.0  # seconds
@@ -202,7 +203,7 @@ def adopt_address(page: str = "") -> None:
             # The browser went back to an address of this page that did not say it.
             st.session_state.pop(_slot(name), None)
             _forget_refusal(name)
-        if text is None or seen.get(name) == text:
+        if text is None or seen.get(name) == text or _is_late(name, text):
             continue
         seen[name] = text
         _forget_refusal(name)
@@ -218,6 +219,12 @@ def adopt_address(page: str = "") -> None:
         st.session_state[_LOCKED] = {name: get(name) for name in PARAMETERS}
     if teaching() != Teaching():
         write_address()
+
+
+def _is_late(name: str, text: str) -> bool:
+    """Whether a browser says what stood in the address until a moment ago: it has not heard of the change yet."""
+    stood, until = st.session_state.get(_STOOD, {}).get(name, (None, 0.0))
+    return stood == text and time.monotonic() - until <= _LATE
 
 
 def _adopt_teaching() -> bool:
@@ -253,8 +260,10 @@ def _write(name: str) -> None:
     # All that is locked stands on every page, so that a page that is loaded again is locked to the same.
     shown = locked() or PARAMETERS[name].everywhere or name in st.session_state.get(_BOUND, ())
     text = _text(name) if shown else None
-    if st.query_params.get(name) != text:
+    stood = st.query_params.get(name)
+    if stood != text:
         st.session_state[_WRITTEN] = time.monotonic()
+        st.session_state.setdefault(_STOOD, {})[name] = stood, time.monotonic()
         if text is None:
             del st.query_params[name]
         else:

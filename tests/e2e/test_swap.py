@@ -140,6 +140,7 @@ def test_a_box_by_pointer_and_by_keys_then_the_swaps(new_page: NewPage) -> None:
     assert_no_complaints(page)
 
 
+@pytest.mark.long  # taps that follow one another at once are sometimes lost: not understood yet
 def test_on_a_phone_a_mask_is_painted_and_an_object_cut_out(new_page: NewPage) -> None:
     page = new_page("swap?picture=duck&boxes=nonsense", viewport=PHONE, color_scheme="dark", has_touch=True)
     expect(page.get_by_text("belong to another picture")).to_be_visible()
@@ -175,6 +176,7 @@ def test_on_a_phone_a_mask_is_painted_and_an_object_cut_out(new_page: NewPage) -
     page.get_by_role("button", name="Eraser").tap()
     finger(page, place, (0.2, 0.3), (0.6, 0.5))
     expect(page.locator('.rgn[data-painted="no"]')).to_be_visible()
+    settled(page)
     page.get_by_role("button", name="Eraser").tap()
     settled(page)
     canvas = page.locator(".rgn canvas")
