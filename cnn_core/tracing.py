@@ -59,8 +59,7 @@ class Trace:
         It is the network's own tensor: do not write into it. Raises InvalidLayer for an unknown name.
         """
         full_name = self._network[name].name
-        kept = self._tensors.get(full_name)
-        return self._worked_out((full_name,))[full_name] if kept is None else kept
+        return self._outputs((full_name,))[full_name]
 
     @property
     def tensors(self) -> Mapping[str, torch.Tensor]:
@@ -69,12 +68,17 @@ class Trace:
 
     def holding(self, names: Collection[str]) -> Trace:
         """The same pass with these outputs kept, too: for one who reads many of them, one after the other."""
-        tensors = {**self._tensors, **self._worked_out(names)}
+        tensors = {**self._tensors, **self._outputs(names)}
         return Trace(self.classifier_key, self.input, self._network, tensors, self._class_names, self.seconds)
 
-    def _worked_out(self, names: Collection[str]) -> dict[str, torch.Tensor]:
+    def _outputs(self, names: Collection[str]) -> dict[str, torch.Tensor]:
+        """These operations' outputs: those that are kept, and the others worked out from them."""
+        missing = [name for name in names if name not in self._tensors]
+        if not missing:
+            return {name: self._tensors[name] for name in names}
         with torch.no_grad():
-            return self._network.run_from(self._tensors, {}, keep=names)
+            found = self._network.run_from(self._tensors, {}, keep=missing)
+        return {name: found[name] if name in found else self._tensors[name] for name in names}
 
     def activation(self, name: str) -> NDArray[np.float32]:
         """The output of an operation (or the last one of a module) without the batch axis: float32 (C, H, W) or (K,).
@@ -86,9 +90,7 @@ class Trace:
     def activations(self, names: Collection[str]) -> dict[str, NDArray[np.float32]]:
         """Several activations at once, by operation name: less work than one after the other."""
         wanted = [self._network[name].name for name in names]
-        missing = [name for name in wanted if name not in self._tensors]
-        found = {**self._tensors, **(self._worked_out(missing) if missing else {})}
-        return {name: _read_only(found[name]) for name in wanted}
+        return {name: _read_only(tensor) for name, tensor in self._outputs(wanted).items()}
 
     @property
     def logits(self) -> NDArray[np.float32]:

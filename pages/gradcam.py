@@ -75,7 +75,8 @@ def ask(bench: Bench, layer: cc.Operation, target: int) -> tuple[dict[str, objec
                 required=True,
                 format_func=SCORES.__getitem__,
                 key="cl_gradcam_score",
-                on_change=lambda: session.set("score", st.session_state.cl_gradcam_score),
+                on_change=session.take,
+                args=("score", "cl_gradcam_score"),
                 disabled=session.locked(),
             )
             others_link(None, f"{len(cards) - len(OFFERED)} more methods, side by side")

@@ -7,7 +7,6 @@ trained networks stand in tests/test_answers_trained.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -38,12 +37,7 @@ from tests.test_pages import open_page
 LATE = "features.18.2"
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_every_question_has_a_test() -> None:

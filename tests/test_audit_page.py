@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import time
-import zipfile
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from cnn_core.bias import mystery
 from cnn_core.bias.annotations import Annotations
 from cnn_core.bias.regions import Box, Region
 from cnn_core.bias.uploads import disk
+from tests.fuzz_files import zipped
 from tests.test_pages import open_page
 from ui.audit_room import Room
 
@@ -103,14 +103,6 @@ def test_a_zip_is_taken_or_refused_in_a_sentence() -> None:
     assert "big.png: It has more than 10 MB." in told
     assert "There is no such example network" in told
     press(at, "Let all of this go")
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def test_a_room_lets_everything_go() -> None:

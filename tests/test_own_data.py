@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import cnn_core as cc
 from cnn_core.training import own_data
 from cnn_core.training.data import data_set, load_data_set
 from cnn_core.training.own_data import File, OwnData, prepare, unzip
+from tests.fuzz_files import zipped
 
 
 def picture(seed: int, colour: int = 0, size: tuple[int, int] = (50, 70)) -> bytes:
@@ -29,14 +29,6 @@ def files(reds: int = 5, blues: int = 5) -> list[File]:
     return [File("red", f"r{i}.png", picture(i)) for i in range(reds)] + [
         File("blue", f"b{i}.png", picture(100 + i, 2)) for i in range(blues)
     ]
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def folders(**more: bytes) -> dict[str, bytes]:

@@ -19,19 +19,12 @@ from PIL import Image
 import cnn_core as cc
 from cnn_core.bias.uploads import Limits, PictureFolder, disk
 from cnn_core.training.own_data import unzip
+from tests.fuzz_files import zipped
 
 
 def png(seed: int = 0, side: int = 12) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
     return buffer.getvalue()
 
 

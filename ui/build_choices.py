@@ -204,7 +204,8 @@ def controls(data: DataSet, values: dict[str, Any]) -> None:
                 0,
                 9999,
                 key="cl_build_seed",
-                on_change=lambda: session.set("seed", st.session_state["cl_build_seed"]),
+                on_change=session.take,
+                args=("seed", "cl_build_seed"),
                 help="Decides the pictures, the first weights and the order: the same seed, the same run.",
                 disabled=session.locked(),
             )

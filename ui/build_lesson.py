@@ -68,7 +68,8 @@ def _data_choice() -> None:
             required=True,
             format_func=options.__getitem__,
             key="cl_build_data",
-            on_change=lambda: session.set("data", st.session_state["cl_build_data"]),
+            on_change=session.take,
+            args=("data", "cl_build_data"),
             disabled=session.locked(),
         )
         if session.get("data") == "cow_camel":
@@ -80,7 +81,8 @@ def _data_choice() -> None:
                 step=5,
                 format="%d %%",
                 key="cl_build_correlation",
-                on_change=lambda: session.set("correlation", st.session_state["cl_build_correlation"]),
+                on_change=session.take,
+                args=("correlation", "cl_build_correlation"),
                 width=360,
                 disabled=session.locked(),
             )

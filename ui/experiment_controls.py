@@ -191,7 +191,8 @@ def _seed_inputs() -> tuple[int, int]:
             0,
             9999,
             key="cl_experiment_seed",
-            on_change=lambda: session.set("seed", st.session_state.cl_experiment_seed),
+            on_change=session.take,
+            args=("seed", "cl_experiment_seed"),
             help="Decides which pictures are drawn, the first weights, and the order: the same seed, the same run.",
             disabled=session.locked(),
         )
@@ -204,7 +205,8 @@ def _seed_inputs() -> tuple[int, int]:
             required=True,
             wrap=True,
             key="cl_experiment_runs",
-            on_change=lambda: session.set("seeds", st.session_state.cl_experiment_runs),
+            on_change=session.take,
+            args=("seeds", "cl_experiment_runs"),
             help="Several seeds show how much luck is in it: they are drawn as a band of your own.",
             disabled=session.locked(),
         )

@@ -89,7 +89,8 @@ def _correlation() -> int:
             CORRELATIONS,
             format_func=lambda stop: f"{stop} %",
             key="cl_grass_correlation",
-            on_change=lambda: session.set("correlation", st.session_state["cl_grass_correlation"]),
+            on_change=session.take,
+            args=("correlation", "cl_grass_correlation"),
             disabled=session.locked(),
         )
         odd = (100 - nearest) * N_TRAIN // 100

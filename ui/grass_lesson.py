@@ -33,7 +33,8 @@ def room() -> None:
         required=True,
         format_func=lambda key: SECTIONS[key][0],
         key="cl_grass_section",
-        on_change=lambda: session.set("section", st.session_state["cl_grass_section"]),
+        on_change=session.take,
+        args=("section", "cl_grass_section"),
         label_visibility="collapsed",
         disabled=session.locked(),
     )

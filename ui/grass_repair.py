@@ -94,7 +94,8 @@ def _choice() -> tuple[str, str]:
         required=True,
         format_func=REPAIRS.__getitem__,
         key="cl_grass_repair",
-        on_change=lambda: session.set("repair", st.session_state["cl_grass_repair"]),
+        on_change=session.take,
+        args=("repair", "cl_grass_repair"),
         disabled=session.locked(),
     )
     left, right = lesson.columns()
@@ -113,7 +114,8 @@ def _choice() -> tuple[str, str]:
             "How many",
             COUNTER_EXAMPLES,
             key="cl_grass_extra",
-            on_change=lambda: session.set("extra", st.session_state["cl_grass_extra"]),
+            on_change=session.take,
+            args=("extra", "cl_grass_extra"),
             disabled=session.locked(),
         )
         data.seed_picker()

@@ -6,7 +6,10 @@ moves before torch is loaded.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -27,10 +30,14 @@ def compute(channel: int = CHANNEL) -> dict[str, np.ndarray]:
     return {"photograph": seen.shown_rgb, "map": np.ascontiguousarray(traced.activation(LAYER)[channel])}
 
 
-def load() -> dict[str, np.ndarray]:
-    """The stored arrays of compute()."""
+@cache
+def load() -> Mapping[str, np.ndarray]:
+    """The stored arrays of compute(), read-only, read once for all visits."""
     with np.load(FILE) as stored:
-        return {name: stored[name] for name in stored.files}
+        arrays = {name: stored[name] for name in stored.files}
+    for array in arrays.values():
+        array.setflags(write=False)
+    return MappingProxyType(arrays)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,8 @@ def _table_picker() -> str:
         required=True,
         format_func=TABLES.__getitem__,
         key="cl_imagenet_data",
-        on_change=lambda: session.set("table", st.session_state.cl_imagenet_data),
+        on_change=session.take,
+        args=("table", "cl_imagenet_data"),
         label_visibility="collapsed",
         disabled=session.locked(),
     )

@@ -57,7 +57,8 @@ def digits() -> int:
             0,
             1_999,
             key="cl_machines_index",
-            on_change=lambda: session.set("digit", st.session_state.cl_machines_index),
+            on_change=session.take,
+            args=("digit", "cl_machines_index"),
             help="2,000 digits that no machine learned from, numbered 0 to 1,999.",
             disabled=session.locked(),
         )

@@ -127,7 +127,8 @@ def _asked(bench: Bench, target: int, layer: cc.Operation, current: Sequence[str
             required=True,
             format_func=saliency_methods.SCORES.__getitem__,
             key="cl_sal_score",
-            on_change=lambda: session.set("score", st.session_state.cl_sal_score),
+            on_change=session.take,
+            args=("score", "cl_sal_score"),
             label_visibility="collapsed",
             disabled=session.locked(),
         )

@@ -69,7 +69,8 @@ def _controls(bench: Bench) -> tuple[str | None, list[OwnGround]]:
             0,
             9999,
             key="cl_swap_seed",
-            on_change=lambda: session.set("seed", st.session_state["cl_swap_seed"]),
+            on_change=session.take,
+            args=("seed", "cl_swap_seed"),
             help="Draws the grounds: the same seed, the same grounds.",
             disabled=session.locked(),
         )

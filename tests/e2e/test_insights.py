@@ -9,7 +9,6 @@ import math
 from pathlib import Path
 
 import pytest
-import torch
 from playwright.sync_api import Locator, Page, expect
 
 import cnn_core as cc
@@ -22,12 +21,7 @@ SHORT = {"steps": 6, "n_train": 60}
 RECIPE = "steps~6,n_train~60"
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> object:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def chart(page: Page) -> Locator:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from playwright.sync_api import expect
 
 import cnn_core as cc
@@ -17,12 +16,7 @@ from .conftest import PHONE, NewPage, assert_no_complaints, frames, numbers, ove
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> object:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_block_in_numbers_and_taken_out(new_page: NewPage) -> None:
