@@ -181,3 +181,19 @@ def numbers(text: str) -> list[float]:
     """The numbers in a text, a true minus sign understood."""
     cleaned = text.replace("−", "-").replace(",", "")
     return [float(match) for match in re.findall(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", cleaned)]
+
+
+def finger(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """One finger from one point (x, y) of the window to another, as a touch screen reports it.
+
+    It rests before it is lifted: a browser takes a tap right after a flick for the flick's end, and gives no click.
+    """
+    session = page.context.new_cdp_session(page)
+    steps = 6
+    for i in range(steps + 1):
+        x, y = (a + (b - a) * i / steps for a, b in zip(start, end, strict=True))
+        kind = "touchMove" if i else "touchStart"
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    page.wait_for_timeout(200)
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    session.detach()

@@ -17,7 +17,7 @@ from cnn_core.bias.counterfactual import counterfactuals
 from cnn_core.bias.region_evidence import evidence, margin_split
 from cnn_core.bias.regions import Box, Region
 
-from .conftest import PHONE, NewPage, assert_no_complaints, frames, numbers, overflow, settled
+from .conftest import PHONE, NewPage, assert_no_complaints, finger, frames, numbers, overflow, settled
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
 SHOWN = 1e-3  # the page shows four significant digits
@@ -53,15 +53,10 @@ def wait_for_boxes(page: Page, n: int) -> None:
     settled(page)
 
 
-def finger(page: Page, place: FloatRect, start: tuple[float, float], end: tuple[float, float]) -> None:
+def stroke(page: Page, place: FloatRect, start: tuple[float, float], end: tuple[float, float]) -> None:
     """A finger goes over the canvas, from one (row, column) to another, both as shares of its size."""
-    client = page.context.new_cdp_session(page)
-    for i in range(7):
-        at = [first + (last - first) * min(i, 5) / 5 for first, last in zip(start, end, strict=True)]
-        points = [{"x": place["x"] + at[1] * place["width"], "y": place["y"] + at[0] * place["height"]}]
-        kind = "touchStart" if i == 0 else "touchMove" if i < 6 else "touchEnd"
-        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points if i < 6 else []})
-    client.detach()
+    ends = [(place["x"] + at[1] * place["width"], place["y"] + at[0] * place["height"]) for at in (start, end)]
+    finger(page, *ends)
 
 
 def test_a_box_by_pointer_and_by_keys_then_the_swaps(new_page: NewPage) -> None:
@@ -140,7 +135,6 @@ def test_a_box_by_pointer_and_by_keys_then_the_swaps(new_page: NewPage) -> None:
     assert_no_complaints(page)
 
 
-@pytest.mark.long  # taps that follow one another at once are sometimes lost: not understood yet
 def test_on_a_phone_a_mask_is_painted_and_an_object_cut_out(new_page: NewPage) -> None:
     page = new_page("swap?picture=duck&boxes=nonsense", viewport=PHONE, color_scheme="dark", has_touch=True)
     expect(page.get_by_text("belong to another picture")).to_be_visible()
@@ -159,7 +153,7 @@ def test_on_a_phone_a_mask_is_painted_and_an_object_cut_out(new_page: NewPage) -
     place = page.locator(".rgn canvas").bounding_box()
     assert place is not None
     before = main.evaluate("one => one.scrollTop")
-    finger(page, place, (0.2, 0.2), (0.7, 0.8))
+    stroke(page, place, (0.2, 0.2), (0.7, 0.8))
     wait_for_boxes(page, 1)
     assert main.evaluate("one => one.scrollTop") == before
     (box,) = boxes_in(page.url)
@@ -170,11 +164,11 @@ def test_on_a_phone_a_mask_is_painted_and_an_object_cut_out(new_page: NewPage) -
     page.get_by_role("button", name="Delete box").tap()
     wait_for_boxes(page, 0)
     page.get_by_role("radio", name="Brush").tap()
-    finger(page, place, (0.2, 0.3), (0.6, 0.5))
+    stroke(page, place, (0.2, 0.3), (0.6, 0.5))
     expect(page.locator('.rgn[data-painted="yes"]')).to_be_visible()
     settled(page)
     page.get_by_role("button", name="Eraser").tap()
-    finger(page, place, (0.2, 0.3), (0.6, 0.5))
+    stroke(page, place, (0.2, 0.3), (0.6, 0.5))
     expect(page.locator('.rgn[data-painted="no"]')).to_be_visible()
     settled(page)
     page.get_by_role("button", name="Eraser").tap()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import PHONE, NewPage, assert_no_complaints, frames, settled
+from tests.e2e.conftest import PHONE, NewPage, assert_no_complaints, finger, frames, settled
 
 PHONE_IN_HAND = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "reduced_motion": "reduce"}
 
@@ -23,14 +23,8 @@ def tap(page: Page, target: Locator, across: float = 0.5, down: float = 0.5) -> 
 
 
 def drag(page: Page, target: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """One finger from one point of an element to another, as a touch screen reports it."""
-    (x, y), (to_x, to_y) = place(target, *start), place(target, *end)
-    session = page.context.new_cdp_session(page)
-    steps = 6
-    for i in range(steps + 1):
-        at = {"x": x + (to_x - x) * i / steps, "y": y + (to_y - y) * i / steps}
-        session.send("Input.dispatchTouchEvent", {"type": "touchMove" if i else "touchStart", "touchPoints": [at]})
-    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    """One finger from one point of an element to another, both as shares of it, (across, down)."""
+    finger(page, place(target, *start), place(target, *end))
 
 
 def scrolled(page: Page) -> float:
