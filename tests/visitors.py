@@ -69,7 +69,7 @@ class Visitor:
         self._page, self._page_hash, self._query = "", "", ""
         self._fragments: tuple[str, ...]
         self._waits_for: str | None
-        self._begun, self._fragments, self._waits_for = 0, (), None
+        self._begun, self._fragments, self._waits_for, self._asked_at = 0, (), None, 0
         self._changed = threading.Condition()
         self._closed = False
         self._url, self._session = url, ""
@@ -220,7 +220,7 @@ class Visitor:
         begun = time.perf_counter()
         with self._changed:
             fragment = self._fragment_of(identity)
-            self._waits_for = fragment
+            self._waits_for, self._asked_at = fragment, self._begun
             self._send(fragment, {identity: (as_type, value)} if identity else {})
             if identity and "trigger" not in as_type:
                 self._values[identity] = (as_type, value)
@@ -336,7 +336,9 @@ class Visitor:
                 del self._shown[path]
         if not self._fragments:
             self._again = {name: again for name, again in self._again.items() if again.run == self._begun}
-        if self._waits_for is not None and self._waits_for in (self._fragments or ("", self._waits_for)):
+        # A run that was under way when the visitor asked is not the answer.
+        answers = self._begun > self._asked_at
+        if answers and self._waits_for is not None and self._waits_for in (self._fragments or ("", self._waits_for)):
             self._waits_for = None
 
 

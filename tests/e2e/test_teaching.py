@@ -101,7 +101,7 @@ def test_a_room_counts_guesses_and_its_teacher_decides_who_sees_them(server_url:
             teacher.press("Close the room")
             teacher.until(lambda v: any(b.label == "Open a room" for b in v.elements("button")), "the closed room")
             one.open("pixels")
-            assert not bars(one)
+            one.until(lambda v: not bars(v), "the page without the closed room")
         assert not teacher.broken
 
 
