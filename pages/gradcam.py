@@ -193,7 +193,7 @@ def laboratory(bench: Bench) -> None:
     """Everything that answers to a click on this page."""
     subject = f"{bench.classifier.key}:{bench.model_input.digest[:16]}"
     guesses: dict[str, Guess] = st.session_state.setdefault(GUESSES, {})
-    guess = lesson.placed(guesses, subject, Guess(None))
+    guess = lesson.placed("gradcam", guesses, subject, Guess(None))
 
     def forget() -> None:
         guesses.pop(subject, None)

@@ -63,6 +63,20 @@ def test_only_the_key_lets_look_and_only_what_is_shown_is_seen() -> None:
     assert not found.exists(code) and found.shown(code, "q") is None and not found.answers_open(code)
 
 
+def test_a_page_that_says_a_guess_again_has_no_page_drawn_anew() -> None:
+    found = Rooms()
+    key = found.open()
+    code = key.partition("-")[0]
+    vote(found, code, "x", "a")
+    found.show(key, "q", True)
+    before = found.version(code)
+    vote(found, code, "x", "a")
+    vote(found, code, "y", None)
+    assert found.version(code) == before
+    vote(found, code, "x", "b")
+    assert found.version(code) > before and counts(found, key) == {"First": 0, "Second": 1}
+
+
 def test_rooms_are_bounded() -> None:
     found = Rooms()
     key = found.open()

@@ -169,7 +169,7 @@ def evidence(bench: Bench, head: Head, ledger: LogitLedger) -> None:
     if ledger.rival_index is not None:
         subject += f"-{ledger.rival_index}"
     guesses: dict[str, CellGuess] = st.session_state.setdefault(GUESSES, {})
-    guess = lesson.placed(guesses, subject, CellGuess(None))
+    guess = lesson.placed("decision", guesses, subject, CellGuess(None))
     answers: tuple[Covered, ...] = ()
     if exact:
         cells = exact_cells(bench, ledger)

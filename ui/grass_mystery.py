@@ -58,7 +58,8 @@ def draw() -> None:
     _offers(case, state, found)
     _evidence(case, state, found)
     _verdict(case, state, suspect, found)
-    _standing()
+    if lesson.may_peek():
+        _standing()
 
 
 def _left(state: dict[str, Any]) -> int:
@@ -155,7 +156,7 @@ def _verdict(case: int, state: dict[str, Any], suspect: Suspect, found: Exhibit)
                 disabled=state["verdict"] is not None,
                 type="primary" if state["verdict"] == key else "secondary",
             )
-    if state["verdict"] is None:
+    if lesson.placed("grass_mystery", {str(case): state["verdict"]}, str(case), None) is None:
         return
     truth = "ground" if suspect.goes_by_the_ground else "animal"
     gained = score(state["bought"], state["verdict"] == truth)
@@ -167,7 +168,7 @@ def _verdict(case: int, state: dict[str, Any], suspect: Suspect, found: Exhibit)
         + f", and more than {100 * BIASED_FALL:.0f} counts as going by the ground. {100 * report.wall.share:.1f} % of "
         f"its evidence lies on the animal, which covers {100 * report.wall.area:.1f} %. You keep {gained} points."
     )
-    lesson.reveal(lesson.clicked("grass_mystery", state["verdict"], (case,)), truth, said)
+    lesson.reveal(lesson.clicked("grass_mystery", state["verdict"], (case,), about=str(case)), truth, said)
     with st.expander("All the evidence", icon=":material/folder_open:"):
         st.table(group_table(found))
         st.markdown(grass_bias.swap_words(found.swaps))

@@ -12,7 +12,9 @@ import streamlit as st
 from ui import classroom, glossary, progress, session, shell
 from ui.instruments.keep import keep
 
+_CLICKED: Final = "Clicked in the picture"
 _FOUND: Final = {"yes": "Where the computation finds it, too", "no": "Elsewhere"}
+_WAITS: Final = {**_FOUND, "waits": "Compared once the class sees the answers"}
 Place = TypeVar("Place")
 
 
@@ -87,13 +89,17 @@ def guess(key: str, question: str, options: Mapping[str, str], *, about: str = "
     return _committed(chosen, key, about, chosen)
 
 
-def placed(kept: Mapping[str, Place], subject: str, without: Place) -> Place | None:
+def placed(key: str, kept: Mapping[str, Place], subject: str, without: Place) -> Place | None:
     """The guess that was clicked in a picture about `subject`, once it may be answered, None before that.
 
-    without: the guess of who looks without one, which everybody is where a teacher's link shows answers.
+    key: as `clicked` is told it, with `subject` as `about`. without: the guess of who looks without one, which
+    everybody is where a teacher's link shows answers.
     """
     if classroom.answers_held():
         if kept.get(subject, without) != without:
+            asked = f"{key}_{subject}"
+            classroom.count(asked, _CLICKED, _WAITS, "waits")  # what it is compared with may not be computed yet
+            classroom.tally(asked)
             st.caption("Your guess is taken.")
         return None
     return kept.get(subject, without if classroom.answers_shown() else None)
@@ -136,7 +142,7 @@ def reveal(chosen: str | None, answer: str, because: str) -> None:
         progress.mine().answer(chosen.question, session.page(), guessed=guessed, right=chosen == answer)
         if chosen.clicked:
             asked = f"{chosen.question}_{chosen.about}"
-            classroom.count(asked, "Clicked in the picture", _FOUND, "yes" if chosen == answer else "no")
+            classroom.count(asked, _CLICKED, _FOUND, "yes" if chosen == answer else "no")
             classroom.tally(asked)
     if chosen == answer:
         st.success(f"**As you guessed.** {because}", icon=":material/check:")

@@ -126,8 +126,10 @@ class Rooms:
             room.last = self._clock()
             asked = room.questions.setdefault(key, _Question(page, question, dict(options)))
             asked.options.update(options)
+            if asked.votes.get(learner) == chosen:
+                return  # a page that is drawn again says it again: that is nothing new for the class to see
             if chosen is None:
-                asked.votes.pop(learner, None)
+                del asked.votes[learner]
             else:
                 room.learners.add(learner)
                 asked.votes[learner] = chosen

@@ -41,7 +41,7 @@ def laboratory(bench: Bench) -> None:
     """Everything that answers to a click on this page."""
     subject = f"{bench.classifier.key}:{bench.model_input.digest[:16]}"
     guesses: dict[str, Guess] = st.session_state.setdefault(GUESSES, {})
-    guess = lesson.placed(guesses, subject, Guess(None))
+    guess = lesson.placed("saliency", guesses, subject, Guess(None))
     target = widgets.class_picker(bench)
     # Each part has its place before and after the guess, so that the browser keeps the picture where it is.
     choices, view, waiting, told, strip, squares, below = (st.container() for _ in range(7))

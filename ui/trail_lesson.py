@@ -194,7 +194,7 @@ def walk(bench: widgets.Bench, trail: cc.Trail, start: Start) -> Guess | None:
             ways = [f"{n}-{number}-{'.'.join(map(str, index))}" for n, (number, index) in sorted(turns.items())]
             keep(bench, "~".join([*text.split("~")[:4], *ways]))
 
-    guess = lesson.placed(guesses, subject, Guess(None))
+    guess = lesson.placed("trail", guesses, subject, Guess(None))
     made = _followed(bench, text)[1]
     picture = session.get("picture")
     private = str(picture).startswith("upload-")

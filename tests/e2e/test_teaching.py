@@ -11,9 +11,11 @@ from playwright.sync_api import Browser, expect
 
 import cnn_core as cc
 from tests.e2e.conftest import PHONE, NewPage, assert_no_complaints, frames, overflow, settled
+from tests.server import ROOT
 from tests.visitors import Visitor
 from ui import shell
 
+SAMPLES = ROOT / "assets" / "samples"
 FIRST, SECOND = "A negative number", "A positive number"
 LOCKED = "picture=koala&layer=features.3&teach=locked"
 
@@ -95,8 +97,19 @@ def test_a_room_counts_guesses_and_its_teacher_decides_who_sees_them(server_url:
             teacher.press("Show to the class")
             one.until(lambda v: f"{FIRST}: **2** of 2" in bars(v), "the tally on a learner's screen")
             assert not answered(one)
+            # A guess in a picture counts at once, too; it is compared when answers come, and not before.
+            one.open("gradcam")
+            classifier = cc.load_model("mobilenet_v2")
+            seen = classifier.preprocess(cc.load_image(SAMPLES / "panda.jpg"))
+            where = {"subject": f"{classifier.key}:{seen.digest[:16]}", "row": 96, "column": 88}
+            one.tell("cl_gradcam", "guess", where)
+            assert "Your guess is taken." in one.text()
+            waits = "Compared once the class sees the answers: **1** of 1"
+            teacher.until(lambda v: waits in bars(v), "the click in the picture")
+            assert not answered(one) and not bars(one)
             teacher.give(teacher.find("checkbox", "The class sees the answers"), True)
             one.until(answered, "the answer on a learner's screen")
+            teacher.until(lambda v: waits.replace("**1**", "**0**") in bars(v), "the click that is compared now")
             other.until(answered, "the answer on the other learner's screen")
             teacher.press("Close the room")
             teacher.until(lambda v: any(b.label == "Open a room" for b in v.elements("button")), "the closed room")
