@@ -153,7 +153,7 @@ def _verdict(case: int, state: dict[str, Any], suspect: Suspect, found: Exhibit)
                 key=f"cl_grass_verdict_{key}",
                 on_click=commit,
                 args=(key,),
-                disabled=state["verdict"] is not None,
+                disabled=state["verdict"] not in (None, key),
                 type="primary" if state["verdict"] == key else "secondary",
             )
     if lesson.placed("grass_mystery", {str(case): state["verdict"]}, str(case), None) is None:

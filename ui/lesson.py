@@ -12,9 +12,9 @@ import streamlit as st
 from ui import classroom, glossary, progress, session, shell
 from ui.instruments.keep import keep
 
-_CLICKED: Final = "Clicked in the picture"
-_FOUND: Final = {"yes": "Where the computation finds it, too", "no": "Elsewhere"}
-_WAITS: Final = {**_FOUND, "waits": "Compared once the class sees the answers"}
+_CLICKED: Final = "Guesses beside what is computed"
+_FOUND: Final = {"yes": "As it is computed", "no": "Otherwise"}
+_WAITS: Final = {**_FOUND, "waits": "Not compared yet"}
 Place = TypeVar("Place")
 
 

@@ -104,7 +104,7 @@ def test_a_room_counts_guesses_and_its_teacher_decides_who_sees_them(server_url:
             where = {"subject": f"{classifier.key}:{seen.digest[:16]}", "row": 96, "column": 88}
             one.tell("cl_gradcam", "guess", where)
             assert "Your guess is taken." in one.text()
-            waits = "Compared once the class sees the answers: **1** of 1"
+            waits = "Not compared yet: **1** of 1"
             teacher.until(lambda v: waits in bars(v), "the click in the picture")
             assert not answered(one) and not bars(one)
             teacher.give(teacher.find("checkbox", "The class sees the answers"), True)
