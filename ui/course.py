@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 import cnn_core as cc
-from ui import progress, shell
+from ui import progress, shell, welcome
 from ui.progress import Progress
 from ui.text import plain
 
@@ -31,7 +31,7 @@ def way_on() -> None:
     """The one button that a learner wants: start, or go on where the course was left."""
     own = progress.mine()
     onward = next_lesson(own)
-    label = f"Go on: {onward.title}" if 0 < len(own.opened) < len(lessons()) else "Start here"
+    label = f"Go on: {onward.title}" if 0 < len(own.opened) < len(lessons()) else welcome.START
     if st.button(label, key="cl_home_start", type="primary", icon=":material/play_arrow:"):
         st.switch_page(onward.page)
 

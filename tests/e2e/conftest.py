@@ -148,6 +148,8 @@ def settled(page: Page) -> None:
     # A run may start a moment after an event; a page is settled when it stays quiet for a little.
     page.wait_for_timeout(150)
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
+    # What stood on Home before Streamlit did is gone.
+    page.wait_for_selector("#cl-first", state="hidden", timeout=60_000)
 
 
 def frames(page: Page) -> Frames:

@@ -89,6 +89,7 @@ export default function ({ data, parentElement }) {
   };
   draw();
   show();
+  document.getElementById("cl-first")?.remove(); // what stood here until now (ui/first_screen.py)
   saves(root, { file: "macaw and the map of one filter", csv: () => csvOfArray(map, ["row", "column"], "sum_of_27_products") });
   const stop = onResize(root, redraw);
   return () => {
