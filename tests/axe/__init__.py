@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 HERE = Path(__file__).resolve().parent
 # Outside the source folders, and ignored by git.
@@ -55,6 +57,7 @@ class Checked:
         return tuple(found for found in self.violations if found.impact in GRAVE)
 
 
+@cache
 def rules() -> str:
     """axe-core's code: the version that package-lock.json names, fetched by npm where it is not there yet."""
     code = INSTALLED / "node_modules" / "axe-core" / "axe.min.js"
@@ -94,39 +97,54 @@ def check_all(
     chrome: Browser, url: str, pages: Sequence[str], schemes: Sequence[str] = SCHEMES, *, answered: bool = False
 ) -> Iterator[Checked]:
     """Each page of a running server in each scheme, one after the other; `answered`: with what comes after a guess."""
-    from tests.e2e.conftest import WIDE, settled
-
-    code = rules()
     for name in pages:
-        for scheme in schemes:
-            # Movement is over at once, so that no half-faded word is measured.
-            context = chrome.new_context(viewport=WIDE, color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-            page = context.new_page()
-            page.goto(f"{url}/{'' if name == 'home' else name}")
-            settled(page)
-            page.get_by_role("heading", level=1).first.wait_for()
-            page.wait_for_timeout(700)
-            settled(page)
-            if answered:
-                _answer(page)
-            yield check_page(page, code, name, scheme)
-            context.close()
+        yield from _screens(chrome, url, name, schemes) if answered else _as_it_opens(chrome, url, name, schemes)
 
 
-def _answer(page: Page) -> None:
-    """Answer every question that has choices by its first one, so that what it hides is on the page."""
+def _as_it_opens(chrome: Browser, url: str, name: str, schemes: Sequence[str]) -> Iterator[Checked]:
+    for scheme in schemes:
+        with _opened(chrome, url, name, scheme) as page:
+            yield check_page(page, rules(), name, scheme)
+
+
+def _screens(chrome: Browser, url: str, name: str, schemes: Sequence[str]) -> Iterator[Checked]:
+    """All that answers bring to a page; what was computed or trained for it is seen in each scheme."""
+    from tests.e2e.screens import screens
+
+    with _opened(chrome, url, name, schemes[0]) as page:
+        for screen, come in screens(name).items():
+            come(page)
+            for scheme in schemes:
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+                expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", scheme)
+                _rests(page)
+                yield check_page(page, rules(), f"{name}: {screen}", scheme)
+
+
+@contextmanager
+def _opened(chrome: Browser, url: str, name: str, scheme: str) -> Iterator[Page]:
+    from tests.e2e.conftest import WIDE
+
+    # Movement is over at once, so that no half-faded word is measured.
+    context = chrome.new_context(viewport=WIDE, color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(f"{url}/{'' if name == 'home' else name}")
+    _rests(page)
+    yield page
+    context.close()
+
+
+def _rests(page: Page) -> None:
     from tests.e2e.conftest import settled
 
-    questions = page.locator('[class*="st-key-cl-question-"]')
-    for i in range(questions.count()):
-        questions.nth(i).locator("button").first.click()
-        settled(page)
-    page.wait_for_timeout(1000)
+    settled(page)
+    page.get_by_role("heading", level=1).first.wait_for()
+    page.wait_for_timeout(700)
     settled(page)
 
 
 HEAD = (
-    f"{'page':<16}{'scheme':<8}{'critical':>9}{'serious':>9}{'moderate':>9}{'minor':>7}{'passes':>8}{'undecided':>11}"
+    f"{'page':<28}{'scheme':<8}{'critical':>9}{'serious':>9}{'moderate':>9}{'minor':>7}{'passes':>8}{'undecided':>11}"
 )
 
 
@@ -136,7 +154,7 @@ def row(checked: Checked) -> str:
         f"{checked.count(impact):>{width}}"
         for impact, width in (("critical", 9), ("serious", 9), ("moderate", 9), ("minor", 7))
     )
-    return f"{checked.page:<16}{checked.scheme:<8}{counts}{checked.passes:>8}{checked.undecided:>11}"
+    return f"{checked.page:<28}{checked.scheme:<8}{counts}{checked.passes:>8}{checked.undecided:>11}"
 
 
 def details(checked: Checked, *, places: int = 3) -> str:

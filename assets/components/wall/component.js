@@ -89,13 +89,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const tileOf = (item, i) => {
     const tile = make("div", "wal-tile");
     tile.setAttribute("role", "option");
-    tile.setAttribute("aria-label", item.said);
     tile.dataset.id = item.id;
     const words = make("div", "wal-said");
     words.append(make("span", "wal-name", item.title));
     if (item.value) words.append(make("span", "num", item.value));
     if (item.mark) words.append(make("span", item.mark === "✓" ? "right" : "wrong", item.mark));
-    tile.append(make("canvas"), words, make("div", "wal-note", item.note));
+    // Named by the words that are seen, so that they can be spoken to choose it, and then by all that is said of it.
+    tile.append(make("canvas"), words, make("div", "wal-note", item.note), make("span", "sr", item.said));
     if (meta.pickable) tile.onclick = () => choose(i);
     else tile.style.cursor = "default";
     tile.onpointerenter = () => say(i);
