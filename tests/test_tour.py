@@ -73,3 +73,42 @@ def test_leaving_keeps_the_page() -> None:
     next(button for button in at.button if button.label == "Leave the tour").click().run()
     assert "tour" not in at.query_params
     assert not [button for button in at.button if button.label == "Leave the tour"]
+
+
+def go(at: AppTest, number: int) -> None:
+    """To a step of the page that is open, as its link does."""
+    at.query_params.clear()
+    for name, value in {"tour": number, **tour.STEPS[number - 1].settings}.items():
+        at.query_params[name] = str(value)
+    at.run()
+
+
+def leave(at: AppTest) -> None:
+    next(button for button in at.button if button.label == "Leave the tour").click().run()
+    assert not at.exception and "tour" not in at.query_params
+
+
+def test_leaving_puts_back_what_was_chosen_before_or_on_the_way() -> None:
+    at = open_page("features", picture="koala", layer="features.7")
+    go(at, 4)
+    assert at.session_state["cl_layer"] == "features.0.2" and "cl_picture" not in at.session_state
+    at.session_state["cl_layer"] = "features.3"  # chosen on the page, before the next step sets it anew
+    at.run()
+    go(at, 5)
+    assert at.session_state["cl_layer"] == "features.18.2"
+    leave(at)
+    assert (at.session_state["cl_picture"], at.session_state["cl_layer"]) == ("koala", "features.3")
+    assert "koala" in at.query_params["picture"] and "features.3" in at.query_params["layer"]
+    # Back into the tour and out of it again.
+    go(at, 5)
+    assert at.session_state["cl_layer"] == "features.18.2" and "cl_picture" not in at.session_state
+    at.query_params.clear()
+    at.query_params["picture"] = "dog"
+    at.run()  # away by a link, which goes before what was chosen
+    assert (at.session_state["cl_picture"], at.session_state["cl_layer"]) == ("dog", "features.3")
+
+
+def test_who_had_chosen_nothing_leaves_on_the_page_as_it_is() -> None:
+    at = open_page("features", tour="5", layer="features.18.2")
+    leave(at)
+    assert at.session_state["cl_layer"] == "features.18.2" and at.session_state["cl_picture"] == "panda"

@@ -8,4 +8,5 @@ def _on_every_page() -> None:
     tour.bar()
 
 
+tour.hold()
 shell.run(_on_every_page)

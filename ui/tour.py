@@ -13,7 +13,7 @@ from ui.components import mount
 
 ADDRESS: Final = "tour"
 _KEY: Final = "cl_tour"
-_APPLIED: Final = "cl_tour_applied"
+_VISIT: Final = "cl_tour_visit"
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,22 @@ class Step:
     """Values of `session.PARAMETERS`; all others are at their defaults."""
     act: tuple[str, str, str] | None = None
     """A button of the page that the tour can press: its name on the card, the key it stands in, a selector."""
+
+
+@dataclass
+class _Visit:
+    """A tour under way."""
+
+    before: dict[str, Any]
+    """What the visitor chose, before the tour or on its pages: put back when it ends."""
+    here: str = ""
+    """The step whose settings stand."""
+    applied: dict[str, Any] = field(default_factory=dict)
+    """All values as that step set them."""
+
+    def note(self) -> None:
+        """Take what is not as the step set it for chosen."""
+        self.before |= {name: session.get(name) for name, value in self.applied.items() if session.get(name) != value}
 
 
 STEPS: Final = (
@@ -138,18 +154,33 @@ def _way(label: str, here: int, number: int) -> None:
         link(label, number, icon=icon)
 
 
+def hold() -> None:
+    """Keep what the visitor chose; to be called before what the address of a step says takes its place."""
+    asked = st.query_params.get(ADDRESS, "")
+    visit: _Visit | None = st.session_state.get(_VISIT)
+    if visit is None and asked and not session.locked():
+        st.session_state[_VISIT] = _Visit({name: session.get(name) for name in session.PARAMETERS})
+    elif visit is not None and asked != visit.here:
+        visit.note()
+
+
 def bar() -> None:
     """The tour's card, where the address names a step of this page; nothing otherwise."""
     slot = st.container()  # always there, so that the page keeps its place when the tour begins or ends
     here = _here()
     if here is None:
-        st.session_state.pop(_APPLIED, None)
+        _put_back()
         return
     step = STEPS[here - 1]
-    if st.session_state.get(_APPLIED) != here:
-        st.session_state[_APPLIED] = here
+    visit: _Visit = st.session_state[_VISIT]
+    asked = st.query_params[ADDRESS]
+    if visit.here != asked:
         for name in session.PARAMETERS:
-            session.set(name, st.query_params.get(name, step.settings.get(name)), address=False)
+            said = st.query_params.get(name)
+            session.set(name, step.settings.get(name) if said is None else said, address=False)
+            if said is not None and said != str(step.settings.get(name)):
+                visit.before[name] = session.get(name)  # who opens a link chooses what it says
+        visit.here, visit.applied = asked, {name: session.get(name) for name in session.PARAMETERS}
     with slot.container(key="cl-tour", gap="small"):
         mount("tour", key=_KEY, data=_told(here, step))
         with st.container(horizontal=True, key="cl-tour-ways", gap="small"):
@@ -168,8 +199,26 @@ def bar() -> None:
 
 
 def _leave() -> None:
-    """The page stays as it is; the card goes."""
-    st.query_params.pop(ADDRESS, None)
+    """The card goes, and what the visitor had chosen comes back; where that was nothing, the page stays as it is."""
+    visit: _Visit | None = st.session_state.pop(_VISIT, None)
+    if visit is None:
+        return  # pressed twice
+    visit.note()
+    for name, value in visit.before.items():
+        if value != session.PARAMETERS[name].default or name not in st.query_params:
+            session.set(name, value, address=False)
+    others = {name: text for name, text in st.query_params.items() if name not in (ADDRESS, *session.PARAMETERS)}
+    # At once: each change of an address is a step of its own for Back.
+    st.query_params.from_dict({**others, **session.told(session.page())})
+
+
+def _put_back() -> None:
+    """Away by a link, or by Back: what the visitor chose stands again, but for what the address says."""
+    visit: _Visit | None = st.session_state.pop(_VISIT, None)
+    if visit is not None and visit.applied:
+        for name, value in visit.before.items():
+            if name not in st.query_params:
+                session.set(name, value, address=False)
 
 
 def _told(here: int, step: Step) -> dict[str, Any]:
@@ -198,5 +247,5 @@ def _here() -> int | None:
         page = shell.lesson(STEPS[int(text) - 1].page).page
         if session.page() == page.url_path:
             return int(text)
-    _leave()
+    st.query_params.pop(ADDRESS, None)
     return None
