@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from .models import Classifier
@@ -147,22 +148,27 @@ def receptive_field(source: Classifier | Network, operation: str | Operation) ->
     ((14, 14), (2, 2))
     """
     network: Network = getattr(source, "network", None) or cast("Network", source)
-    last = network[operation if isinstance(operation, str) else operation.name]
-    sights: dict[str, _Sight] = {}
-    for current in network.operations:
-        sights[current.name] = _sight(current, network, sights)
-        if current.name == last.name:
-            break
-    return _field(sights[last.name], network)
+    return _fields(network)[network[operation if isinstance(operation, str) else operation.name].name]
 
 
 def receptive_fields(source: Classifier | Network) -> dict[str, ReceptiveField]:
     """The receptive field of every operation by its name, in the network's order, from one walk through the graph."""
     network: Network = getattr(source, "network", None) or cast("Network", source)
-    sights: dict[str, _Sight] = {}
-    for current in network.operations:
-        sights[current.name] = _sight(current, network, sights)
-    return {name: _field(sight, network) for name, sight in sights.items()}
+    return dict(_fields(network))
+
+
+# A network does not change once it is built: its fields are worked out once, and go with it.
+_WORKED_OUT: Final[WeakKeyDictionary[Network, dict[str, ReceptiveField]]] = WeakKeyDictionary()
+
+
+def _fields(network: Network) -> dict[str, ReceptiveField]:
+    found = _WORKED_OUT.get(network)
+    if found is None:
+        sights: dict[str, _Sight] = {}
+        for current in network.operations:
+            sights[current.name] = _sight(current, network, sights)
+        found = _WORKED_OUT[network] = {name: _field(sight, network) for name, sight in sights.items()}
+    return found
 
 
 def _field(sight: _Sight, network: Network) -> ReceptiveField:

@@ -27,15 +27,15 @@ def traced(request: pytest.FixtureRequest) -> tuple[cc.Classifier, cc.Trace]:
 
 def test_bytes_keep_sign_and_size() -> None:
     values = np.random.default_rng(0).standard_normal((9, 11)).astype(np.float32)
-    cells, signed = networkmap.as_bytes(values)
+    three = np.stack([values, np.maximum(values, 0), np.zeros_like(values)])
+    cells, signed = networkmap.as_bytes(three)
+    assert signed.tolist() == [True, False, False]
     top = np.abs(values).max()
-    assert signed
     # Half a step of 127, and float32 rounding.
-    np.testing.assert_allclose((cells.astype(float) - 127) / 127 * top, values, atol=0.5001 * top / 127)
-    cells, signed = networkmap.as_bytes(np.maximum(values, 0))
-    assert not signed and cells.max() == 255
-    np.testing.assert_allclose(cells / 255 * values.max(), np.maximum(values, 0), atol=0.5001 * values.max() / 255)
-    assert not networkmap.as_bytes(np.zeros((3, 3), np.float32))[0].any()
+    np.testing.assert_allclose((cells[0].astype(float) - 127) / 127 * top, values, atol=0.5001 * top / 127)
+    assert cells[1].max() == 255
+    np.testing.assert_allclose(cells[1] / 255 * values.max(), three[1], atol=0.5001 * values.max() / 255)
+    assert not cells[2].any()
 
 
 def test_a_block_is_never_cut_in_two(traced: tuple[cc.Classifier, cc.Trace]) -> None:

@@ -21,6 +21,8 @@ from ui import failures
 
 Path = tuple[int, ...]
 
+_KEPT_RUNS = 2  # Streamlit's global.maxCachedMessageAge
+
 # How each kind of native widget travels, by the name of its message.
 _TRAVELS_AS = {
     "Button": "trigger_value",
@@ -65,7 +67,7 @@ class Visitor:
         self._shown: dict[Path, _Shown] = {}
         self._again: dict[str, _Again] = {}
         self._values: dict[str, tuple[str, Any]] = {}
-        self._known: dict[str, ForwardMsg] = {}
+        self._known: dict[str, tuple[ForwardMsg, int]] = {}  # large messages by their hash, and the run that used them
         self._page, self._page_hash, self._query = "", "", ""
         self._fragments: tuple[str, ...]
         self._waits_for: str | None
@@ -246,6 +248,7 @@ class Visitor:
         asked = message.rerun_script
         asked.query_string, asked.page_script_hash, asked.page_name = self._query, self._page_hash, self._page
         asked.fragment_id, asked.is_auto_rerun = fragment, by_itself
+        asked.cached_message_hashes.extend(self._known)
         for identity, (as_type, value) in {**self._values, **once}.items():
             state = asked.widget_states.widgets.add()
             state.id = identity
@@ -288,14 +291,15 @@ class Visitor:
     def _take(self, message: ForwardMsg) -> None:
         kind = message.WhichOneof("type")
         if kind == "ref_hash":
-            kept = self._known[message.ref_hash]
+            kept = self._known[message.ref_hash][0]
+            self._known[message.ref_hash] = kept, self._begun
             path = message.metadata.delta_path
             message = ForwardMsg()
             message.CopyFrom(kept)
             message.metadata.delta_path[:] = path
             kind = message.WhichOneof("type")
         elif message.metadata.cacheable:
-            self._known[message.hash] = message
+            self._known[message.hash] = message, self._begun
         if kind == "new_session":
             self._page_hash = message.new_session.page_script_hash
             self._fragments = tuple(message.metadata.run.fragment_ids)
@@ -335,6 +339,8 @@ class Visitor:
             if shown.run < self._begun and (not self._fragments or shown.fragment in self._fragments):
                 del self._shown[path]
         if not self._fragments:
+            # As long as a browser keeps them.
+            self._known = {name: kept for name, kept in self._known.items() if kept[1] > self._begun - _KEPT_RUNS}
             self._again = {name: again for name, again in self._again.items() if again.run == self._begun}
         # A run that was under way when the visitor asked is not the answer.
         answers = self._begun > self._asked_at

@@ -44,6 +44,12 @@ class Admission:
                 del self._begun[ticket]
                 self._changed.notify_all()
 
+    @property
+    def has_line(self) -> bool:
+        """Whether anyone waits."""
+        with self._changed:
+            return bool(self._line)
+
     def _full_for(self) -> float:
         """Seconds until a place is free even if no run ends, 0 where one is free now; the lock is held."""
         now = self._clock()

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import streamlit as st
 
-from ui import classroom, glossary, progress, session, shell
+from ui import admission, classroom, glossary, progress, session, shell
 from ui.instruments.keep import keep
 
 _CLICKED: Final = "Guesses beside what is computed"
@@ -160,9 +160,11 @@ def test(title: str) -> Iterator[None]:
 def let_it_paint() -> None:
     """Give the browser a moment to draw what stands above before it is told what stands below.
 
-    Measured on the feature maps: words that arrive together with the maps hold their painting up by 60 ms.
+    Measured on the feature maps: words that arrive together with the maps hold their painting up by 60 ms. Where others
+    wait for their turn, they matter more.
     """
-    time.sleep(0.06)
+    if not admission.PAGES.has_line:
+        time.sleep(0.06)
 
 
 def why(text: str) -> None:
@@ -194,4 +196,4 @@ def footer(next_page: str) -> None:
             st.page_link(lesson.page, label=f"Next: **{lesson.title}**", icon=":material/arrow_forward:")
             st.caption(lesson.sentence)
         glossary.button()
-        keep(next((entry.title for entry in shell.PAGES if entry.page.url_path == session.page()), "ConvLens"))
+        keep(next((entry.title for entry in shell.PAGES if entry.address == session.page()), "ConvLens"))

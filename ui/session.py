@@ -172,8 +172,9 @@ def write_address() -> None:
     # Only what is or will be in it: to ask Streamlit for each of sixty values takes longer than to draw a short page.
     stands = st.query_params.to_dict().keys() | st.session_state.get(_SEEN, {}).keys()
     bound = st.session_state.get(_BOUND, ())
+    all_of_them = locked()
     for name, parameter in PARAMETERS.items():
-        if name in stands or name in bound or parameter.everywhere or locked():
+        if name in stands or name in bound or parameter.everywhere or all_of_them:
             _write(name)
     text = teaching().to_text()
     if text and st.query_params.get(taught.ADDRESS) != text:

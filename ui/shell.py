@@ -15,6 +15,7 @@ from ui.text import plain
 ROOT = Path(__file__).resolve().parent.parent
 ICON = ROOT / "assets" / "icon.png"
 _MADE = "cl_pages"
+_GROUPS = "cl_navigation"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Lesson:
     in_course: bool = True
 
     @property
+    def address(self) -> str:
+        """The page's path, "" for Home."""
+        return "" if self.default else self.key
+
+    @property
     def page(self) -> st.Page:
         """Streamlit's page, made once a visit: it looks at the file system."""
         made: dict[str, st.Page] = st.session_state.setdefault(_MADE, {})
@@ -38,7 +44,7 @@ class Lesson:
                 ROOT / "pages" / f"{self.key}.py",
                 title=self.title,
                 icon=f":material/{self.icon}:",
-                url_path="" if self.default else self.key,
+                url_path=self.address,
                 default=self.default,
             )
         return made[self.key]
@@ -95,14 +101,22 @@ def run(before_page: Callable[[], None]) -> None:
         _run(before_page)
 
 
+def _groups() -> dict[str, list[st.Page]]:
+    """All pages as the navigation lists them, gathered once a visit."""
+    if _GROUPS not in st.session_state:
+        groups: dict[str, list[st.Page]] = {}
+        for entry in PAGES:
+            groups.setdefault(entry.group, []).append(entry.page)
+        st.session_state[_GROUPS] = groups
+    kept: dict[str, list[st.Page]] = st.session_state[_GROUPS]
+    return kept
+
+
 def _run(before_page: Callable[[], None]) -> None:
     st.set_page_config(page_title="ConvLens", page_icon=str(ICON), layout="wide", initial_sidebar_state="auto")
     st.html(ROOT / "assets" / "style.css")
     st.logo(ROOT / "assets" / "logo.svg", size="large", icon_image=ROOT / "assets" / "logo.svg")
-    groups: dict[str, list[st.Page]] = {}
-    for entry in PAGES:
-        groups.setdefault(entry.group, []).append(entry.page)
-    chosen = st.navigation(groups, position="top")
+    chosen = st.navigation(_groups(), position="top")
     session.adopt_address(chosen.url_path)
     with st.container():  # always there, so that a sentence that comes or goes moves no instrument
         for sentence in session.refused_values():

@@ -9,4 +9,8 @@ from ui.components import mount, pack
 def hero() -> None:
     """A real filter slides over a real photograph; nothing is computed here."""
     arrays = hero_data.load()
-    mount("hero", key="cl_hero", data=pack({"label": welcome.LIVING_LABEL}, photograph=arrays["photograph"], map=arrays["map"]))
+    mount(
+        "hero",
+        key="cl_hero",
+        data=pack({"label": welcome.LIVING_LABEL}, photograph=arrays["photograph"], map=arrays["map"]),
+    )

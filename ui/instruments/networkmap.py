@@ -46,20 +46,19 @@ _TOGETHER: Final = 16
 """Operations whose outputs are worked out at once: what they share is run once, and few are held at a time."""
 
 
-def as_bytes(values: Floats) -> tuple[NDArray[np.uint8], bool]:
-    """Numbers as positions on a colour scale (see Thumbnails), and whether any of them is negative."""
-    signed = bool(values.min(initial=0) < 0)
-    top = float(np.abs(values).max(initial=0))
-    if top == 0:
-        return np.zeros(values.shape, dtype=np.uint8), False
-    if signed:
-        return np.round(values / top * 127 + 127).astype(np.uint8), True
-    return np.round(values / top * 255).astype(np.uint8), False
+def as_bytes(values: Floats) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Maps (n, h, w) as positions on a colour scale (see Thumbnails), and which of them have negative numbers."""
+    top = np.abs(values).max(axis=(1, 2), keepdims=True, initial=0)
+    empty = top == 0
+    signed = (values.min(axis=(1, 2), keepdims=True, initial=0) < 0) & ~empty
+    scaled = values / np.where(empty, 1, top)
+    cells = np.round(np.where(signed, scaled * 127 + 127, scaled * 255)).astype(np.uint8)
+    return cells, signed.reshape(-1)
 
 
 def strongest(maps: Floats, k: int) -> list[int]:
     """The k channels of maps (C, H, W) with the largest mean of |activation|, the strongest first."""
-    strength = np.abs(maps).mean(axis=(1, 2))
+    strength = np.linalg.norm(maps.reshape(len(maps), -1), ord=1, axis=1)
     return [int(c) for c in np.argsort(-strength, kind="stable")[:k] if strength[c] > 0]
 
 
@@ -78,32 +77,44 @@ def folding(operations: Sequence[cc.Operation]) -> list[tuple[str, str]]:
 
 def thumbnails(operations: Sequence[cc.Operation], trace: cc.Trace) -> Thumbnails:
     """Four maps for the last operation of each stage, two for the last of each block, one for every other."""
-    numbers: list[NDArray[np.uint8]] = []
-    rows: list[tuple[int, int, int, int, int, int]] = []
-    start = 0
+    chosen: list[tuple[int, int, Floats, int]] = []  # operation, channel, its map, how many cells become one
     groups = folding(operations)
     following = [*groups[1:], ("", "")]
     for index, (operation, group, after) in enumerate(zip(operations, groups, following, strict=True)):
         if index % _TOGETHER == 0:
             worked_out = trace.activations([other.name for other in operations[index : index + _TOGETHER]])
         activation = worked_out[operation.name]
-        small: list[tuple[int, Floats]] = []
         if "channel" in operation.axes and activation.ndim == 3 and activation.size > activation.shape[0]:
             maps = np.moveaxis(activation, operation.axes.index("channel"), 0)
             count = 4 if group[0] != after[0] else 2 if group != after else 1
             side = SMALL_SIDE if count == 1 else SIDE
             factor = -(-max(maps.shape[1:]) // side)
-            small = [(c, shrink(np.ascontiguousarray(maps[c : c + 1]), factor)[0]) for c in strongest(maps, count)]
+            # Copies: a view would hold the whole activation.
+            chosen += [(index, channel, maps[channel].copy(), factor) for channel in strongest(maps, count)]
         elif operation.kind != "softmax":
-            small = [(-1, _in_short(activation.reshape(-1)))]
-        for channel, values in small:
-            cells, signed = as_bytes(values)
-            numbers.append(cells.reshape(-1))
-            rows.append((index, channel, *cells.shape, start, int(signed)))
-            start += cells.size
+            chosen.append((index, -1, _in_short(activation.reshape(-1)), 1))
+    drawn = _drawn(chosen)
+    starts = np.cumsum([0, *(cells.size for cells, _ in drawn)])
+    rows = [
+        (index, channel, *cells.shape, start, signed)
+        for (index, channel, _, _), (cells, signed), start in zip(chosen, drawn, starts[:-1], strict=True)
+    ]
+    numbers = [cells.reshape(-1) for cells, _ in drawn]
     return Thumbnails(
         np.concatenate(numbers) if numbers else np.zeros(0, np.uint8), np.array(rows, np.int32).reshape(-1, 6)
     )
+
+
+def _drawn(chosen: Sequence[tuple[int, int, Floats, int]]) -> list[tuple[NDArray[np.uint8], bool]]:
+    """Each map made small, as bytes, and whether it is signed; maps of one size together, which is much quicker."""
+    alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
+    for at, (_, _, values, factor) in enumerate(chosen):
+        alike.setdefault((values.shape, factor), []).append(at)
+    found: dict[int, tuple[NDArray[np.uint8], bool]] = {}
+    for (_, factor), places in alike.items():
+        cells, signed = as_bytes(shrink(np.stack([chosen[at][2] for at in places]), factor))
+        found |= {at: (cells[i], bool(signed[i])) for i, at in enumerate(places)}
+    return [found[at] for at in range(len(chosen))]
 
 
 def _in_short(vector: Floats) -> Floats:
