@@ -164,6 +164,19 @@ def checkpoints() -> tuple[File, ...]:
 
 
 @cache
+def class_names() -> tuple[File, ...]:
+    """Ten names of classes in every form that is taken, and too few."""
+    names = [f"class {i}" for i in range(10)]
+    forms = (
+        names,
+        {str(i): name for i, name in enumerate(names)},
+        {name: i for i, name in enumerate(names)},
+        names[:3],
+    )
+    return (("names.txt", "\n".join(names).encode()), *(("names.json", json.dumps(form).encode()) for form in forms))
+
+
+@cache
 def runs() -> tuple[File, ...]:
     """A saved training run, whole, and its two files."""
     import cnn_core as cc

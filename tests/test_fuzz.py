@@ -18,7 +18,7 @@ from cnn_core.bias.uploads import PictureFolder
 from cnn_core.change_text import from_json, from_text
 from cnn_core.training import built, own_data
 from cnn_core.training.storage import unzip_run
-from tests import fuzz_files, fuzzing
+from tests import fuzz_files, fuzz_pages, fuzzing
 from tests.server import running
 from tests.visitors import Visitor
 from ui import progress, session, shell
@@ -140,6 +140,9 @@ class Siege:
             if self.n % 50 > 45:
                 self._visitor.close()
                 self._visitor = self._fresh()
+            if self._rng.random() < 0.1:
+                self._play()
+                continue
             page = self._rng.choice(PAGES)
             plain = self._rng.random() < 0.4
             self._send(self._visitor.open, page if plain else fuzzing.address(self._rng, page))
@@ -149,6 +152,14 @@ class Siege:
                 else:
                     self._send(fuzzing.poke, self._rng, self._visitor)
         self._visitor.close()
+
+    def _play(self) -> None:
+        """Bring a network, or boxes, through the page."""
+        visitor = self._visitor
+        for act, *how in fuzz_pages.scene(self._rng, visitor):
+            self._send(act, *how)
+            if visitor is not self._visitor:
+                return  # a message was dropped, and a newcomer stands where the scene began
 
     def _send(self, act: Callable[..., Any], *how: Any) -> None:
         begun, read = time.monotonic(), self._log.stat().st_size
@@ -180,8 +191,7 @@ class Siege:
         else:
             files = (*fuzz_files.zips(), *fuzz_files.runs()[:1])
         name, content = fuzz_files.damaged_file(self._rng, self._rng.choice(files))
-        self._visitor.upload(place.label, name, content)
-        return f"{place.label}: {name}, {len(content)} bytes"
+        return fuzz_pages.upload(self._visitor, place.label, name, content)
 
 
 @pytest.fixture(scope="module")
