@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -167,7 +168,14 @@ def assert_no_complaints(page: Page) -> None:
 
 
 def overflow(page: Page) -> int:
-    """By how many pixels the page is wider than its window."""
+    """By how many pixels the page is wider than its window, once it has taken a new size of the window up."""
+    limit = time.monotonic() + 3
+    while (wider := _overflow(page)) and time.monotonic() < limit:
+        page.wait_for_timeout(50)
+    return wider
+
+
+def _overflow(page: Page) -> int:
     return int(
         page.evaluate(
             """() => {
