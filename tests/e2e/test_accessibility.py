@@ -32,7 +32,8 @@ def test_the_check_sees_what_is_wrong(new_page: NewPage) -> None:
     page = new_page("")
     page.evaluate(
         """() => {
-          const host = document.querySelector('[data-testid="stMain"]').appendChild(document.createElement("div"));
+          const host = document.createElement("div");
+          document.querySelector('[data-testid="stMainBlockContainer"]').prepend(host);
           host.attachShadow({mode: "open"}).innerHTML =
             '<button></button><p style="color:#ccc;background:#fff">faint words in a component</p>';
         }"""

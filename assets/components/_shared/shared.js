@@ -67,6 +67,12 @@ function colourise(values, start, height, width, table, low, high) {
   return image;
 }
 
+/** Black or white, whichever reads better on this colour (relative luminance as in WCAG 2): at least 4.58 to 1. */
+function inkOn([r, g, b]) {
+  const linear = [r, g, b].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 ? "#000000" : "#FFFFFF";
+}
+
 /** An offscreen canvas that holds the ImageData, to be drawn at any size without smoothing. */
 function canvasOf(image) {
   const canvas = document.createElement("canvas");

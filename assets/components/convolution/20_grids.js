@@ -8,12 +8,6 @@ function colourAt(table, value, low, high) {
   return [table[3 * at], table[3 * at + 1], table[3 * at + 2]];
 }
 
-/** Black or white, whichever reads better on this colour (relative luminance as in WCAG 2). */
-function inkOn([r, g, b]) {
-  const linear = [r, g, b].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 ? "#11151c" : "#ffffff";
-}
-
 /** A grid of cells that is built once for its shape and then only refilled. */
 class NumberGrid {
   constructor(host, label) {

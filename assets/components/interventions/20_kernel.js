@@ -142,7 +142,7 @@ function kernelEditor({ root, S, theme, meta, now, own, fresh, send }) {
     const k = 3 * Math.round((last * (value + end)) / (2 * end));
     const [r, g, b] = [table[k], table[k + 1], table[k + 2]];
     inputs[i].style.background = `rgb(${r},${g},${b})`;
-    inputs[i].style.color = 0.2126 * r + 0.7152 * g + 0.0722 * b > 120 ? "#10141B" : "#FFFFFF";
+    inputs[i].style.color = inkOn([r, g, b]);
   }
   function show() {
     S.values.forEach((value, i) => {

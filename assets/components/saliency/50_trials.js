@@ -196,9 +196,8 @@ function matrix(root, S) {
       if (value !== null) {
         const k = 3 * Math.round(((value + 1) / 2) * last);
         const rgb = [colours[k], colours[k + 1], colours[k + 2]];
-        const light = 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2];
         cell.style.background = `rgb(${rgb.join(",")})`;
-        cell.style.color = light > 120 ? "#11151C" : "#FFFFFF";
+        cell.style.color = inkOn(rgb);
       }
       cell.tabIndex = i === 0 && j === 0 ? 0 : -1;
       const show = () => {

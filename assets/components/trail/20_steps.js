@@ -84,7 +84,7 @@ function openStep(holder, S, turn) {
   const words = make("div");
   const value = make("div", "tl-value num", number(step.value));
   if (step.matches) value.append(make("span", "right", " ✓"));
-  words.append(make("h3", "", step.title), make("div", "small quiet tl-name", `${step.op} · ${step.place}`), value);
+  words.append(make("div", "tl-title", step.title), make("div", "small quiet tl-name", `${step.op} · ${step.place}`), value);
   head.append(words, thumbOf(S, step));
   const parts = [head];
   if (step.contributors.length) {

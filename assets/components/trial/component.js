@@ -37,7 +37,7 @@ export default function ({ data, parentElement }) {
     if (card.spread !== null) add("trial-whisker", place(card.value - card.spread), place(card.value + card.spread));
     add("trial-zero", place(0));
     if (card.role !== "whole") add("trial-before", Math.min(99, place(meta.cards[0].value)));
-    element.append(image, make("h3", "", card.title), value, track, make("div", "small quiet num", card.detail));
+    element.append(image, make("div", "trial-title", card.title), value, track, make("div", "small quiet num", card.detail));
     return element;
   }));
   root.querySelector(".trial-scale").textContent = meta.caption;
