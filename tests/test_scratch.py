@@ -1,4 +1,4 @@
-"""Pictures that a killed server left on disk are deleted at the next start, and those of a living one are not."""
+"""Files that a killed server left on disk are deleted at the next start, and those of a living one are not."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from cnn_core.bias import scratch
+from cnn_core import scratch
 
 HOLDS = """
 import sys, time
 from cnn_core.bias.uploads import PictureFolder
+from cnn_core.training import worker
 folder = PictureFolder()
 folder.add_pictures([("a.png", b"some bytes")])
 print(folder.path, flush=True)
-time.sleep(600)
+
+class Trains:
+    def run(self, task, *others):
+        print(task["folder"], flush=True)
+        time.sleep(600)
+
+worker._take_process = Trains
+worker.train("batch_norm", seed=1)
 """
 
 
@@ -28,7 +36,8 @@ def test_what_a_killed_server_left_is_swept_and_nothing_else(tmp_path: Path) -> 
         [sys.executable, "-c", HOLDS], env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True
     ) as server:
         assert server.stdout is not None
-        path = Path(server.stdout.readline().strip())
+        path, training = (Path(server.stdout.readline().strip()) for _ in range(2))
+        assert training.is_dir() and training.parent == path.parent
         assert path.is_relative_to(tmp_path) and len(list(path.iterdir())) == 1
         others = [tmp_path / name for name in ("somebody-elses", f"{scratch.PREFIX}new", f"{scratch.PREFIX}old")]
         for other in others:
@@ -39,7 +48,7 @@ def test_what_a_killed_server_left_is_swept_and_nothing_else(tmp_path: Path) -> 
         assert path.is_dir(), "its server lives"
         server.send_signal(signal.SIGKILL)
     assert path.is_dir(), "nobody could clean up"
-    assert scratch.sweep(tmp_path) == 1 and not path.exists()
+    assert scratch.sweep(tmp_path) == 1 and not path.exists() and not training.exists()
     assert others[0].is_dir() and others[1].is_dir(), "not ours, and perhaps somebody is just beginning"
     assert scratch.sweep(tmp_path) == 0
 

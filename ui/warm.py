@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from importlib import import_module
 from typing import Any
 
-from cnn_core.bias import scratch
+from cnn_core import scratch
 from ui import cached, engine, health, hero_data, logs, pictures, session
 
 logger = logging.getLogger("convlens")
@@ -71,7 +71,7 @@ def _guarded() -> None:
         # The pages load what they need themselves and say what is wrong; the log keeps the cause.
         logger.exception("The default model could not be loaded in advance.")
     if left := scratch.sweep():
-        logs.event(logger, "Pictures that a killed server had left were deleted", folders=left)
+        logs.event(logger, "Files that a killed server had left were deleted", folders=left)
 
 
 def _address() -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import scratch
 from ..errors import InvalidOption, quote
 from ..saliency.explaining import Request, placement_of
 from ..saliency.progress import ShouldStop
@@ -98,7 +99,7 @@ def audit(
     if isinstance(tags, Mapping):
         tags = checked_tags(tags, names)
     class_of = _classes(classifier, asked.items, classes)
-    temporary = tempfile.TemporaryDirectory(prefix="convlens-audit-") if store is None else None
+    temporary = tempfile.TemporaryDirectory(prefix="audit-", dir=scratch.root()) if store is None else None
     folder = Path(temporary.name if temporary is not None else store)  # type: ignore[arg-type]
     return _Audit(classifier, asked, folder, temporary).run(boxes, tags, class_of)
 

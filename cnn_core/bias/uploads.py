@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from .. import scratch
 from ..archives import PICTURE_ENDINGS, Archive, Member, megabytes, open_zip
 from ..errors import InvalidImage, InvalidOption, quote
 from ..images import MAX_BYTES as MAX_PICTURE_BYTES
-from . import scratch
 from .annotations import MAX_BYTES as MAX_ANNOTATION_BYTES
 from .items import Item
 from .result import BadFile

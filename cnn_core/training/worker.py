@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from .. import scratch
 from .optimisers import Optimiser
 from .run import TrainingRun
 from .storage import load_run, save_run, step_from_dict
@@ -102,7 +103,7 @@ def _carry_out(
             if gone():
                 raise Dropped
             return run
-        with tempfile.TemporaryDirectory(prefix="convlens-") as folder:
+        with tempfile.TemporaryDirectory(prefix="run-", dir=scratch.root()) as folder:
             _pack(plan, earlier, Path(folder))
             task = {"plan": asdict(plan), "evaluate_every": evaluate_every, "folder": folder}
 

@@ -1,4 +1,4 @@
-"""The one folder on disk for what this program's visitors bring; what a killed program left behind is deleted.
+"""The one folder on disk for what this program keeps for a while; what a killed program left behind is deleted.
 
 A program holds a lock on its own folder for as long as it lives, however it ends: a folder whose lock is free has
 nobody any more.
@@ -22,7 +22,7 @@ try:
 except ImportError:  # Windows, where open files cannot be deleted and nothing is swept
     fcntl = None
 
-PREFIX: Final = "convlens-pictures-"
+PREFIX: Final = "convlens-files-"
 _OWNER: Final = "owner.lock"
 _UNLOCKED: Final = 24 * 3600.0  # seconds after which a folder that never had a lock is nobody's
 _lock: Final = threading.Lock()
@@ -39,10 +39,12 @@ def root() -> Path:
             else:
                 os.close(_mine[1])
             path = Path(tempfile.mkdtemp(prefix=PREFIX))
-            owner = os.open(path / _OWNER, os.O_CREAT | os.O_RDWR, 0o600)
+            begun = path / f"{_OWNER}.begun"
+            owner = os.open(begun, os.O_CREAT | os.O_RDWR, 0o600)
             if fcntl is not None:
-                with contextlib.suppress(OSError):  # a file system without locks: then its age tells
+                with contextlib.suppress(OSError):  # a file system without locks: nothing is swept there
                     fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                begun.rename(path / _OWNER)  # with that name it is locked from the first moment on
             _mine = path, owner
         return _mine[0]
 
