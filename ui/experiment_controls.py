@@ -228,8 +228,7 @@ def _settings_inputs(experiment: cc.Experiment, arms: Sequence[Arm]) -> Settings
     def reset() -> None:
         session.set("recipe", None)
 
-    count = f" ({len(held)} changed)" if held else ""
-    with st.expander(f"Settings of the recipe{count}", icon=":material/tune:"):
+    with st.expander("Settings of the recipe", icon=":material/tune:"):  # another label would close it at each change
         st.caption("Empty: as declared. What you set holds for all chosen networks alike.")
         left, right = st.columns(2)
         for i, field in enumerate(FIELDS):
