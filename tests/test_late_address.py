@@ -15,7 +15,7 @@ def _page() -> None:
 
     session.adopt_address("page")
     session.bind("seed")
-    for seed in (1, 2):
+    for seed in (1, 2, 3):
         st.button(f"Seed {seed}", on_click=session.set, args=("seed", seed))
     st.text(session.get("seed"))
 
@@ -38,6 +38,28 @@ def test_what_stood_a_moment_ago_is_late_and_later_it_is_a_link(
     at.query_params["seed"] = "1"
     at.run()
     assert at.text[0].value == shown and _said(at) == shown
-    at.query_params["seed"] = "3"  # what never stood there is a link, however soon
+    at.query_params["seed"] = "4"  # what never stood there is a link, however soon
     at.run()
-    assert at.text[0].value == "3"
+    assert at.text[0].value == "4"
+
+
+@pytest.mark.parametrize(("late", "shown"), [(60.0, "3"), (0.0, "1")])
+def test_of_several_quick_choices_none_is_undone(monkeypatch: pytest.MonkeyPatch, late: float, shown: str) -> None:
+    monkeypatch.setattr(session, "_LATE", late)
+    at = AppTest.from_function(_page).run()
+    for button in range(3):
+        at.button[button].click().run()
+    at.query_params["seed"] = "1"  # as a browser that has heard of neither of the two after it
+    at.run()
+    assert at.text[0].value == shown and _said(at) == shown
+
+
+def test_back_to_before_a_choice_is_no_matter_of_another_one_made_just_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_LATE", 0.0)
+    at = AppTest.from_function(_page).run()
+    at.button[0].click().run()
+    monkeypatch.setattr(session, "_LATE", 60.0)
+    at.session_state["cl_address_stood"] = [("picture", None, session.time.monotonic())]
+    del at.query_params["seed"]
+    at.run()
+    assert at.text[0].value == "0", "it was told long ago that a seed stands there"

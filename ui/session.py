@@ -21,10 +21,9 @@ _PAGE = "cl_address_page"
 _NAMES = "cl_address_names"  # {page: names} of what each page bound
 _TEACHING = "cl_teaching"  # what a teacher's link set, for as long as the session lasts
 _LOCKED = "cl_locked"  # {name: value} of a locked link: what `get` reads, whatever else is done in this session
-_STOOD = "cl_address_stood"  # {name: (text, until when)} of what the address said before it was written last
+_STOOD = "cl_address_stood"  # [(name, text, until when)] of what the address said, or did not, until lately
 _UNREADABLE = "address:"
-_WRITTEN = "cl_address_written"  # when the address was last changed from here
-_LATE = 1.0  # seconds
+_LATE = 1.0  # seconds; no run tells whether its browser had heard of the change or went back
 
 
 def _slot(name: str) -> str:
@@ -187,9 +186,8 @@ def adopt_address(page: str = "") -> None:
     page: where the visitor is; what was said about another page's address is forgotten.
     """
     seen: dict[str, str] = st.session_state.setdefault(_SEEN, {})
-    # A browser that was not told the newest address yet still sends the one before: that is no going back.
-    stays = st.session_state.get(_PAGE) == page and time.monotonic() - st.session_state.get(_WRITTEN, 0.0) > _LATE
-    if st.session_state.get(_PAGE) != page:
+    stays = st.session_state.get(_PAGE) == page
+    if not stays:
         _refusals().clear()
         st.session_state[_PAGE] = page
     st.session_state[_BOUND] = ()
@@ -200,7 +198,7 @@ def adopt_address(page: str = "") -> None:
     said = st.query_params.to_dict()
     for name, parameter in PARAMETERS.items():
         text = said.get(name)
-        if text is None and seen.pop(name, None) is not None and stays:
+        if text is None and seen.pop(name, None) is not None and stays and not _is_late(name, None):
             # The browser went back to an address of this page that did not say it.
             st.session_state.pop(_slot(name), None)
             _forget_refusal(name)
@@ -222,10 +220,15 @@ def adopt_address(page: str = "") -> None:
         write_address()
 
 
-def _is_late(name: str, text: str) -> bool:
+def _is_late(name: str, text: str | None) -> bool:
     """Whether a browser says what stood in the address until a moment ago: it has not heard of the change yet."""
-    stood, until = st.session_state.get(_STOOD, {}).get(name, (None, 0.0))
-    return stood == text and time.monotonic() - until <= _LATE
+    return (name, text) in ((each, stood) for each, stood, _ in _stood_lately())
+
+
+def _stood_lately() -> list[tuple[str, str | None, float]]:
+    since = time.monotonic() - _LATE
+    kept: list[tuple[str, str | None, float]] = [one for one in st.session_state.get(_STOOD, ()) if one[2] >= since]
+    return kept
 
 
 def _adopt_teaching() -> bool:
@@ -263,8 +266,7 @@ def _write(name: str) -> None:
     text = _text(name) if shown else None
     stood = st.query_params.get(name)
     if stood != text:
-        st.session_state[_WRITTEN] = time.monotonic()
-        st.session_state.setdefault(_STOOD, {})[name] = stood, time.monotonic()
+        st.session_state[_STOOD] = [*_stood_lately(), (name, stood, time.monotonic())]
         if text is None:
             del st.query_params[name]
         else:
