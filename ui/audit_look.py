@@ -232,7 +232,9 @@ def _clusters(report: AuditReport) -> None:
         "Grouped by where the evidence lies, not by what is on the picture. Mean picture, and the mean map over it."
     )
     for start in range(0, len(report.clusters), 4):
-        for column, one in zip(st.columns(4), report.clusters[start : start + 4], strict=False):
+        with st.container(key=f"cl-pairs-clusters-{start}"):
+            columns = st.columns(4)
+        for column, one in zip(columns, report.clusters[start : start + 4], strict=False):
             with column:
                 over = overlaid(one.mean_picture, one.mean_map, report.store.key.placement)
                 st.image(over, width="stretch", alt=f"Group {one.number + 1}: its mean picture under its mean map")

@@ -172,7 +172,9 @@ def show_taste(taste: ChannelTaste) -> None:
     def colour(values: NDArray[np.float32]) -> NDArray[np.uint8]:
         return palette.colourise(values, table, -limit if signed else 0.0, limit)
 
-    for column, variant in zip(st.columns(len(taste.variants), gap="medium"), taste.variants.values(), strict=True):
+    with st.container(key="cl-pairs-taste"):
+        columns = st.columns(len(taste.variants), gap="medium")
+    for column, variant in zip(columns, taste.variants.values(), strict=True):
         with column:
             st.image(variant.shown_rgb, caption=variant.title, width="stretch", alt=f"The picture: {variant.title}")
             st.image(map_pictures.enlarge(colour(variant.map)), width="stretch", alt=f"Its map: {variant.title}")
@@ -196,12 +198,17 @@ def show_off(bench: widgets.Bench, layer: cc.Operation, channel: int) -> None:
         lines = ["| class | with it | without it |", "|:--|--:|--:|"]
         new = [p for p in off.after if p.index not in {q.index for q in off.before}]
         lines += [
-            f"| {p.name} | {p.probability:.4f} | {kept:.4f} |" for p, kept in zip(off.before, off.kept, strict=True)
+            f"| {p.name} | {_share(p.probability)} | {_share(kept)} |"
+            for p, kept in zip(off.before, off.kept, strict=True)
         ]
         for p in new:
             name = f"{p.name} (new in the top {len(off.after)})"
-            lines.append(f"| {name} | {trace.probabilities[p.index]:.4f} | {p.probability:.4f} |")
+            lines.append(f"| {name} | {_share(trace.probabilities[p.index])} | {_share(p.probability)} |")
         st.markdown("\n".join(lines))
+
+
+def _share(probability: float) -> str:
+    return f"{probability:.4f}" if probability >= 0.00005 else "< 0.0001"
 
 
 def off_sentence(off: ChannelOff) -> str:

@@ -111,7 +111,7 @@ def _guess(rgb: NDArray[np.uint8], digest: str) -> None:
     if not places:
         return
     with st.container(horizontal=True, gap="medium", vertical_alignment="center", key="cl-kernel-guess"):
-        pictures = st.container(width="content", horizontal=True)
+        pictures = st.container(width="content", horizontal=True, key="cl-pair-kernel-guess")
         with st.container(width=420):
             chosen = lesson.guess(
                 "kernel_places",

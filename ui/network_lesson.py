@@ -213,8 +213,10 @@ def totals(bench: widgets.Bench) -> None:
     """What the whole network costs; each operation's part stands in the graph's table."""
     network = bench.classifier.network
     memory = sum(networkmap.activation_bytes(operation) for operation in network.operations)
+    with st.container(key="cl-pairs-totals"):
+        columns = st.columns(4)
     for column, (label, value) in zip(
-        st.columns(4),
+        columns,
         {
             "Operations": f"{len(network.operations)}",
             "Parameters": f"{network.n_parameters:,}",
