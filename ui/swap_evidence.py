@@ -36,7 +36,6 @@ def reading(bench: Bench, region: Region, target: int, rival: int | None) -> Non
         )
         _evidence(measured(found, share), method.title)
     _cropped(bench, region, share)
-    _split(bench, region, target, rival)
 
 
 def _method() -> cc.MethodCard:
@@ -86,7 +85,8 @@ def _evidence(told: Evidence, title: str) -> None:
     if told.enrichment is None or told.share is None:
         st.caption(f"{title} has no positive evidence on this picture, so nothing can be shared out.")
         return
-    left, right = st.columns(2, gap="small")
+    with st.container(key="cl-pairs-evidence"):
+        left, right = st.columns(2, gap="small")
     left.metric("Evidence inside", f"{100 * told.share:.1f} %", help=f"Of the positive evidence of {title}.")
     right.metric("Enrichment", f"{told.enrichment:.2f} ×", help="Share of the evidence over share of the area.")
     st.caption(
@@ -100,7 +100,8 @@ def _layer(told: Evidence) -> str:
     return f" at `{told.map.layer}`" if told.map is not None and told.map.layer else ""
 
 
-def _split(bench: Bench, region: Region, target: int, rival: int | None) -> None:
+def split_exactly(bench: Bench, region: Region, target: int, rival: int | None) -> None:
+    """The logit or the margin as a sum of what lies inside, what lies outside, and the bias."""
     names = bench.classifier.class_names
     try:
         split = margin_split(bench.classifier, bench.trace, region, target, rival)
@@ -112,8 +113,9 @@ def _split(bench: Bench, region: Region, target: int, rival: int | None) -> None
     tick = ":green[✓]" if split.matches else ":red[✗ does not match]"
     rows = [("Inside", split.inside), ("Outside", split.outside), ("Bias", split.bias)]
     lines = "\n".join(f"| {name} | {number(value)} |" for name, value in rows)
-    st.markdown(f"| part | logit |\n|:--|--:|\n{lines}\n| **Sum** {tick} | **{number(split.computed)}** |")
-    st.caption(_words(split))
+    table, words = st.columns([1, 3], gap="medium")
+    table.markdown(f"| part | logit |\n|:--|--:|\n{lines}\n| **Sum** {tick} | **{number(split.computed)}** |")
+    words.caption(_words(split))
 
 
 def _words(split: MarginSplit) -> str:

@@ -182,8 +182,8 @@ def _answer(found: Counterfactuals, guess: str) -> None:
     moved, moved_control = (_mean_change(found, kind) for kind in ("other", "control"))
     if moved is not None and moved_control is not None:
         because += (
-            f" {_measure(found)[:1].upper()}{_measure(found)[1:]} moves by {number(moved)} on other grounds and by "
-            f"{number(moved_control)} on the controls, on average."
+            f" {_measure(found)[:1].upper()}{_measure(found)[1:]} moves by {_amount(moved)} on other grounds and by "
+            f"{_amount(moved_control)} on the controls, on average."
         )
     lesson.reveal(guess, answer, because)
     excess = flips / n - same / controls if n and controls else 0.0
@@ -205,6 +205,11 @@ def _measure(found: Counterfactuals) -> str:
     if found.by_margin:
         return f"the margin, logit of {found.target_name} minus logit of {found.rival_name},"
     return f"the probability of {found.target_name}"
+
+
+def _amount(value: float) -> str:
+    """A change in words that a newcomer reads: no powers of ten."""
+    return number(value) if value == 0 or abs(value) >= 1e-4 else "less than 0.0001"
 
 
 def _mean_change(found: Counterfactuals, kind: Kind) -> float | None:

@@ -39,6 +39,7 @@ def laboratory(bench: Bench) -> None:
             swap_evidence.reading(bench, region, target, rival)
     if region is None or usable is not None:
         return
+    swap_evidence.split_exactly(bench, region, target, rival)
     name = bench.classifier.class_names[target]
     question = f"The same object on other grounds: will the answer (now “{bench.trace.top(1)[0].name}”) stay?"
     if rival is not None:
