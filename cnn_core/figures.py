@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .pooling_lesson import Change
 
 
+_TITLE = {"size": 14}  # an axis title as large as its numbers: Plotly makes it larger
+
+
 def gradient_figure(stacks: Sequence[GradientNorms], mode: Mode) -> go.Figure:
     """The gradient's norm by layer on a log scale: the median over the seeds as a line, their range as a band."""
     colours = COLOURS[mode]
@@ -53,12 +56,14 @@ def gradient_figure(stacks: Sequence[GradientNorms], mode: Mode) -> go.Figure:
     for axes in (figure.update_xaxes, figure.update_yaxes):
         axes(gridcolor=colours["line"], zeroline=False, automargin=True, title_standoff=12)
     figure.update_xaxes(
-        title="layer (1 is next to the picture)",
+        title={"text": "layer (1 is next to the picture)", "font": _TITLE},
         dtick=1 if len(layers) < 8 else len(layers) // 4,
         tick0=0,
         range=[0.5, len(layers) + 0.5],
     )
-    figure.update_yaxes(title="L2 norm of the weights’ gradient", type="log", dtick=2, exponentformat="power")
+    figure.update_yaxes(
+        title={"text": "L2 norm of the weights’ gradient", "font": _TITLE}, type="log", dtick=2, exponentformat="power"
+    )
     return figure
 
 
@@ -93,7 +98,7 @@ def change_figure(changes: Sequence[Change], trials: Literal["shifts", "noises"]
     figure.update_layout(**_layout(mode), height=250, showlegend=False, bargap=0.3)
     figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ", automargin=True)
     figure.update_xaxes(
-        title="relative change of the maps",
+        title={"text": "relative change of the maps", "font": _TITLE},
         title_standoff=12,
         automargin=True,
         ticksuffix=" %",

@@ -23,7 +23,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const table = find(".sm-table");
   const head = make("div", "sm-row sm-head");
   for (const [text, name] of [["class", ""], ["logit z", "num"], ["", "sm-logit"], ["e^z/T", "num sm-exp"], ["probability", "num"], ["", ""]]) head.append(make("span", name, text));
-  head.querySelector(".sm-exp").replaceChildren("exp_logit e", make("sup", "", "z / T"));
+  head.querySelector(".sm-exp").replaceChildren("e", make("sup", "", "z / T"));
   const rows = meta.rows.map((row) => {
     const button = make("button", "sm-row");
     button.type = "button";
@@ -63,7 +63,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const p = chance(row.index);
       shown += p;
       exponential.textContent = power(z[row.index] / T);
-      probability.textContent = p >= 0.00005 ? p.toFixed(4) : "< .0001";
+      probability.textContent = p >= 0.00005 ? p.toFixed(4) : "< 0.0001";
       share.style.width = `${100 * p}%`;
     }
     const logTotal = Math.log(total) + most;
