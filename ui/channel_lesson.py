@@ -137,7 +137,8 @@ def notes(found: ChannelTrials) -> str:
     return (
         f"{scale[0].upper()}{scale[1:]}. “{plain(found.target_name)}” leads on the picture as it is; its probability "
         f"and logit stand under each version. The silhouette is {found.subject.how} "
-        f"({found.subject.share:.0%} of the picture); no person drew it, so look at it before you believe it.{unclear} "
+        f"({100 * found.subject.share:.0f} % of the picture); no person drew it, so look at it before you believe "
+        f"it.{unclear} "
         "“Nothing” tells what the channel answers without being shown anything: compare drawings with that, "
         f"not only with 0.{greys}"
     )

@@ -144,7 +144,7 @@ def full_table(found: dict[str, Counted]) -> str:
     for entry in LANDMARKS:
         for key in entry.models:
             one, weights = found[key], reported(key)
-            accuracy = " / ".join(f"{report.top1:.2f} %" for report in weights) or "(digits)"
+            accuracy = " / ".join(f"{report.top1:.2f}\N{NO-BREAK SPACE}%" for report in weights) or "(digits)"
             size = (
                 " / ".join(f"{report.weights}, {report.megabytes:.0f} MB" for report in weights)
                 or "ships with ConvLens"

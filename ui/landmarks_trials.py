@@ -67,7 +67,7 @@ def small_table() -> str:
         one = counts(entry.small)
         lines.append(
             f"| {titles()[entry.small]} | {_KNOWN_FOR[entry.key]} | {one.layers} | {one.n_parameters:,} | "
-            f"{billions(one.macs)} | {one.activation_bytes / 1e3:,.0f} kB | {size / 1e3:,.0f} kB | "
+            f"{billions(one.macs)} | {one.activation_bytes / 1e3:,.0f} kB | {size / 1e3:,.0f}\N{NO-BREAK SPACE}kB | "
             f"**{100 * float(metadata['test_accuracy']):.2f} %** (training "
             f"{100 * float(metadata['train_accuracy']):.2f} %) |"
         )
@@ -99,7 +99,7 @@ def compared() -> None:
     spread = 100 * (0.86 * 0.14 / _N_TEST) ** 0.5
     st.caption(
         f"Equal for all five: {int(metadata['n_train']):,} pictures of Fashion-MNIST in one order, "
-        f"{metadata['recipe']}; "
+        f"{metadata['recipe'].replace('adam one_cycle', 'Adam with a one-cycle learning rate up to')}; "
         "trained by `python -m cnn_core.training.landmarks`. Accuracy on 2,000 other pictures, one seed: differences "
         f"below about {2 * spread:.1f} points (two standard errors) say nothing. With so few and so small pictures the "
         "newest need not win: history was made on 1.2 million photographs."

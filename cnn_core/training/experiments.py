@@ -294,7 +294,7 @@ register_experiment(
         compares=(
             "Plain and residual networks with 8, 20, 32 and 44 layers, batch norm in both: same data, same order, same "
             "steps, same first weights of all convolutions. It is the accuracy on the training pictures, so a deeper "
-            "network that does worse has not overfitted: it was not found by the training."
+            "network that does worse has not overfitted: its training failed to fit them."
         ),
         expected=(
             "Five seeds, training accuracy: 8 layers plain 93.7, residual 88.7 %; 20 layers 82.7 and 93.6 %; 44 layers "

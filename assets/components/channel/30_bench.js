@@ -35,7 +35,7 @@ function benchPart({ root, state, payload, theme }) {
     const kept = i === 0 ? "" : row.ratio !== null ? `× ${number(row.ratio, 3)}` : `${row.change > 0 ? "+" : "−"}${number(Math.abs(100 * row.change), 3)} %`;
     mean.append(make("span", "num", number(row.mean)), make("span", "num kept", kept));
     const chance = make("div", "line");
-    chance.append(make("span", "num", row.probability < 0.00005 ? "< .0001" : row.probability.toFixed(4)), make("span", "num quiet", `logit ${number(row.logit)}`));
+    chance.append(make("span", "num", row.probability < 0.00005 ? "< 0.0001" : row.probability.toFixed(4)), make("span", "num quiet", `logit ${number(row.logit)}`));
     const leads = make("div", "leads small", row.same ? "still leads" : `≠ ${row.name} ${row.chance.toFixed(2)}`);
     leads.classList.toggle("wrong", !row.same);
     leads.classList.toggle("quiet", row.same);

@@ -4,7 +4,9 @@
 function labelPlace(entry, narrow) {
   if (!entry.winner) return [12, 4, "start"];
   if (narrow) return entry.year >= 2014 ? [0, 24, "middle"] : [9, -9, "start"];
-  if (entry.year === 2014) return [-8, 22, "end"];
+  // Beside the line of one trained person, not on it.
+  if (entry.year === 2014) return [-12, -2, "end"];
+  if (entry.year === 2015) return [6, -32, "start"];
   return entry.year >= 2016 ? [10, 24, "end"] : [10, -11, "start"];
 }
 
