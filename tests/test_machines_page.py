@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 import cnn_core as cc
 from cnn_core.training.classic import fit_classic
@@ -27,6 +28,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> dict[str, cc.TrainingRun]:
     kept: dict[str, cc.TrainingRun] = {}
     for module in (machines_fitted, imagenet_scores):
         monkeypatch.setattr(module.training, "run_of", lambda name: kept.get(name))
+    monkeypatch.setattr(imagenet_scores.training, "runs", lambda: kept)
     return kept
 
 
@@ -74,3 +76,25 @@ def test_own_runs_stand_in_the_table_of_what_they_learned_from(
     assert (found.parameters, found.macs) == (101_770, 101_632)
     imagenet_scores.remove("digits", "digits")
     assert not imagenet_scores.added("digits")
+
+
+@pytest.mark.parametrize("data", ["fashion", "digits"])
+def test_a_run_is_added_by_a_click_and_one_of_other_pictures_refused(
+    runs: dict[str, cc.TrainingRun], data: str
+) -> None:
+    def page(data: str) -> None:
+        from ui import imagenet_benchmark
+
+        imagenet_benchmark._own_runs(data)
+
+    runs["learned"] = train("mlp", data="fashion")
+    at = AppTest.from_function(page, args=(data,)).run()
+    at.button[0].click().run()
+    if data == "fashion":
+        assert at.button[0].label == "Remove MLP 784-128-10, seed 4" and not at.warning
+        at.button[0].click().run()
+    else:
+        assert "learned from clothing" in at.warning[0].value
+        at.run()
+        assert not at.warning, "told once"
+    assert at.button[0].label == "Add MLP 784-128-10, seed 4"
