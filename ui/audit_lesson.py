@@ -122,6 +122,8 @@ def _trial(own: Room, classifier: cc.Classifier, title: str) -> None:
             args=("method", "cl_audit_method"),
             width=200,
         )
+    if current:
+        st.caption("The network named here is on trial, not the one chosen in the side bar.")
 
 
 def _side_bar_title(title: str, current: str) -> str:

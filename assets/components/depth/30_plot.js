@@ -38,6 +38,7 @@ function plot(root, S, send) {
     svg.setAttribute("aria-label", "Depth: the operations in their order. Arrow keys read them, Enter opens one.");
     svg.setAttribute("aria-valuemin", 1);
     svg.setAttribute("aria-valuemax", rows.length);
+    add(svg, "text", { x: width - RIGHT, y: total - 6, "text-anchor": "end" }, "operations in order, from picture to decision →");
     const x = (i) => LEFT + ((i + 0.5) * (width - LEFT - RIGHT)) / rows.length;
     let top = 0;
     const bottoms = [];

@@ -3,6 +3,7 @@
 /** Where an entry's name stands beside its dot, so that none lies on another: [right, down, anchor]. */
 function labelPlace(entry, narrow) {
   if (!entry.winner) return [12, 4, "start"];
+  if (narrow && entry.year === 2011) return [-4, 20, "end"]; // the ring of another entry stands to its right
   if (narrow) return entry.year >= 2014 ? [0, 24, "middle"] : [9, -9, "start"];
   // Beside the line of one trained person, not on it.
   if (entry.year === 2014) return [-12, -2, "end"];
