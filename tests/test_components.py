@@ -9,7 +9,8 @@ import struct
 import numpy as np
 import pytest
 
-from ui.components import ASSETS, pack
+from ui.components import pack
+from ui.scripts import ASSETS
 
 
 def _unpack(payload: bytes) -> dict[str, object]:

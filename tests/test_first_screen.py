@@ -13,12 +13,12 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from cnn_core import palette
-from ui import first_screen, guard, hero_data, shell, tour
+from ui import first_screen, guard, hero_data, routes, shell, tour
 
 
 @pytest.fixture(scope="module")
 def client() -> TestClient:
-    return TestClient(Starlette(routes=first_screen.ROUTES))
+    return TestClient(Starlette(routes=routes.own()))
 
 
 def test_the_first_screen_has_homes_links_in_the_course_order(client: TestClient) -> None:

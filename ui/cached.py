@@ -174,6 +174,11 @@ def classifier(model_key: str, weights: str = "default") -> cc.Classifier:
     return _models.get((model_key, weights), make, lambda model: 4 * model.card.n_parameters)
 
 
+def is_open(model_key: str, weights: str = "default") -> bool:
+    """Whether the model is loaded already."""
+    return (model_key, weights) in _models
+
+
 def own_classifier(name: str, make: Callable[[], cc.Classifier], nbytes: int) -> cc.Classifier:
     """A network that a visitor brought or trained; `name` is the `key` of its card, made of what is in it."""
     return _models.get((name, "default"), make, lambda model: nbytes)

@@ -6,17 +6,15 @@ import json
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any, Final, TypeGuard, TypeVar
 
 import numpy as np
 import streamlit as st
 
-from cnn_core import palette
+from ui import scripts
 
 T = TypeVar("T")
 _MOST: Final = 1_000_000  # more than any layer has channels, rows or columns
-ASSETS = Path(__file__).resolve().parent.parent / "assets" / "components"
 _DTYPES = {np.dtype("<f4"): "f4", np.dtype("u1"): "u1", np.dtype("<u2"): "u2", np.dtype("<i4"): "i4"}
 
 
@@ -44,23 +42,11 @@ def pack(meta: Mapping[str, Any], **arrays: np.ndarray) -> bytes:
 
 
 @cache
-def _shared_script() -> str:
-    table = json.dumps(palette.for_browser(), separators=(",", ":"))
-    scripts = (path.read_text(encoding="utf-8") for path in sorted((ASSETS / "_shared").glob("*.js")))
-    return f"const PALETTE = {table};\n" + "\n".join(scripts) + "\n"
-
-
-@cache
 def _renderer(name: str) -> Any:
-    folder = ASSETS / name
-    part = {kind: (folder / f"component.{kind}").read_text(encoding="utf-8") for kind in ("html", "css")}
-    # A large component is split: its other scripts come before component.js in the order of their names.
-    scripts = [*sorted(path for path in folder.glob("*.js") if path.name != "component.js"), folder / "component.js"]
-    part["js"] = "\n".join(path.read_text(encoding="utf-8") for path in scripts)
-    shared_css = (ASSETS / "_shared" / "shared.css").read_text(encoding="utf-8")
-    return st.components.v2.component(
-        f"convlens_{name}", html=part["html"], css=shared_css + part["css"], js=_shared_script() + part["js"]
-    )
+    folder = scripts.ASSETS / name
+    shared = (scripts.ASSETS / "_shared" / "shared.css").read_text(encoding="utf-8")
+    html, css = ((folder / f"component.{kind}").read_text(encoding="utf-8") for kind in ("html", "css"))
+    return st.components.v2.component(f"convlens_{name}", html=html, css=shared + css, js=scripts.script(name).loader)
 
 
 def mount(

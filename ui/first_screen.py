@@ -20,7 +20,6 @@ import numpy as np
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
-from starlette.routing import Route
 
 from cnn_core import palette
 from ui import hero_data, shell, tour, welcome
@@ -35,9 +34,6 @@ def answer(request: Request) -> HTMLResponse:
     page = _streamlits_page() if request.query_params else with_first_screen()
     # As Streamlit's own: the names of the scripts in it change with its version.
     return HTMLResponse(page, headers={"cache-control": "no-cache"})
-
-
-ROUTES: Final = [Route("/", answer, methods=["GET"])]
 
 
 @cache
@@ -71,7 +67,7 @@ def _drawn(page: str) -> str:
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         colours=palette.COLOURS,
         font=font.group(1) if font else None,
-        logo=_url("image/svg+xml", (shell.ROOT / "assets" / "logo.svg").read_bytes()),
+        logo=shell.looks()[1],
         photograph=_picture(arrays["photograph"], "JPEG"),
         maps={mode: _picture(drawn, "PNG") for mode, drawn in maps.items()},
         groups=list(dict.fromkeys(entry.group for entry in shell.PAGES)),
@@ -85,8 +81,4 @@ def _drawn(page: str) -> str:
 def _picture(rgb: np.ndarray, kind: str) -> str:
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, kind, quality=88, optimize=True)
-    return _url(f"image/{kind.lower()}", buffer.getvalue())
-
-
-def _url(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -23,8 +23,8 @@ EMBED: Final = "CONVLENS_EMBED_FROM"
 _log = logging.getLogger(__name__)
 
 # Streamlit's page needs inline styles (its theme). Nothing is loaded from, or sent to, any other host. No script runs
-# but the server's own: its files, our components (blob:, since Streamlit hands their code over as text), and the few
-# lines in its page that `_inline_scripts` names by their digest.
+# but the server's own: its files, our components' (a blob: of one line imports them, since Streamlit hands code over as
+# text), and the few lines in its page that `_inline_scripts` names by their digest.
 _POLICY: Final = {
     "default-src": "'self'",
     "style-src": "'self' 'unsafe-inline'",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 
 import streamlit as st
 from cachetools import TTLCache
@@ -181,7 +182,8 @@ def open_chosen() -> cc.Classifier:
     if weights == "default" and not card.weights_available:
         _offer(card)
         st.stop()
-    with st.spinner(f"Opening {card.title}…"):
+    # A spinner starts a thread: not for what is there.
+    with nullcontext() if cached.is_open(key, weights) else st.spinner(f"Opening {card.title}…"):
         return cached.classifier(key, weights)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import streamlit as st
@@ -101,6 +103,14 @@ def run(before_page: Callable[[], None]) -> None:
         _run(before_page)
 
 
+@cache
+def looks() -> tuple[str, str, str]:
+    """The icon and the logo as data URLs, and the style sheet: read, and made ready, once for all pages."""
+    images = (("image/png", ICON), ("image/svg+xml", ROOT / "assets" / "logo.svg"))
+    icon, logo = (f"data:{kind};base64,{b64encode(path.read_bytes()).decode()}" for kind, path in images)
+    return icon, logo, f"<style>{(ROOT / 'assets' / 'style.css').read_text(encoding='utf-8')}</style>"
+
+
 def _groups() -> dict[str, list[st.Page]]:
     """All pages as the navigation lists them, gathered once a visit."""
     if _GROUPS not in st.session_state:
@@ -113,9 +123,10 @@ def _groups() -> dict[str, list[st.Page]]:
 
 
 def _run(before_page: Callable[[], None]) -> None:
-    st.set_page_config(page_title="ConvLens", page_icon=str(ICON), layout="wide", initial_sidebar_state="auto")
-    st.html(ROOT / "assets" / "style.css")
-    st.logo(ROOT / "assets" / "logo.svg", size="large", icon_image=ROOT / "assets" / "logo.svg")
+    icon, logo, style = looks()
+    st.set_page_config(page_title="ConvLens", page_icon=icon, layout="wide", initial_sidebar_state="auto")
+    st.html(style)
+    st.logo(logo, size="large", icon_image=logo)
     chosen = st.navigation(_groups(), position="top")
     session.adopt_address(chosen.url_path)
     with st.container():  # always there, so that a sentence that comes or goes moves no instrument

@@ -14,8 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import cnn_core as cc
 from tests.e2e.conftest import NewPage, assert_no_complaints, frames, settled
-from ui import shell
-from ui.components import _shared_script
+from ui import scripts, shell
 
 SVG = "{http://www.w3.org/2000/svg}"
 PANDA = Path(__file__).resolve().parents[2] / "assets" / "samples" / "panda.jpg"
@@ -80,7 +79,7 @@ def test_words_in_a_file_stay_words(chrome: Browser) -> None:
     page = chrome.new_page()
     page.set_content('<div id="holder"><div class="cl"></div></div>')
     made = page.evaluate(
-        _shared_script()
+        scripts.shared()
         + """
         ;(() => {
           const root = document.querySelector(".cl");
