@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 import cnn_core as cc
 from tests.e2e.conftest import PHONE, NewPage, assert_no_complaints, frames, overflow, settled
 from tests.server import ROOT
+from tests.test_links import quiet
 from tests.visitors import Visitor
 from ui import shell
 
@@ -60,20 +61,27 @@ OTHERS = [entry.key for entry in shell.course() if entry.key != "gradcam"]
 @pytest.mark.parametrize("page", ["gradcam", *(pytest.param(key, marks=pytest.mark.long) for key in OTHERS)])
 def test_a_locked_page_cannot_be_unlocked_from_the_page(server_url: str, page: str) -> None:
     with Visitor(server_url, f"{page}?{LOCKED}") as visitor:
+        # What is computed behind the page has come; on One channel that is a look through the whole library.
+        visitor.until(lambda one: "This waits for" not in one.text(), "the end of the computation")
+        quiet(visitor)
         before, text = said(visitor), visitor.text()
+
+        def stands(one: Visitor) -> bool:
+            return said(one) == before and one.text() == text
+
         assert before["picture"] == ["koala"] and before["layer"] == ["features.3"]
         assert meddle(visitor) > 0
         assert said(visitor) == before
         # Another link in the same session, one without the lock: still locked, to the same.
         visitor.open(f"{page}?picture=dog&layer=features.7&teach=large")
-        assert said(visitor) == before and visitor.text() == text
+        visitor.until(stands, "the page as it was locked")
         visitor.open(page)
-        assert said(visitor) == before and visitor.text() == text
+        visitor.until(stands, "the page as it was locked")
         # To another page and back.
         visitor.open("features?picture=dog")
         assert {**said(visitor), **before} == said(visitor)
         visitor.open(f"{page}?picture=dog")
-        assert said(visitor) == before and visitor.text() == text
+        visitor.until(stands, "the page as it was locked")
         visitor.open("teach")
         assert not visitor.elements("selectbox") and "A link for your class" not in visitor.text()
         assert not visitor.broken
