@@ -206,7 +206,7 @@ def class_picker(bench: Bench, *, key: str = "target", label: str = "Class", n: 
         for index in shown:
             probability = float(bench.trace.probabilities[index])
             st.button(
-                f"{names[index]} {share(probability)}",
+                f"{names[index]}{' ·' * names[index].isdigit()} {share(probability)}",  # "2 · .74" is no 2.74
                 key=f"cl_class_{key}_{index}",
                 type="primary" if index == chosen else "secondary",
                 on_click=choose,
