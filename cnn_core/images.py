@@ -111,8 +111,9 @@ def load_image(
         name = name or found_name
     rgb = np.array(_to_rgb(image, notes), dtype=np.uint8)
     rgb.setflags(write=False)
-    digest = hashlib.sha256(f"{rgb.shape[0]}x{rgb.shape[1]}:".encode() + rgb.tobytes()).hexdigest()
-    return Picture(rgb=rgb, digest=digest, notes=tuple(notes), name=name)
+    digest = hashlib.sha256(f"{rgb.shape[0]}x{rgb.shape[1]}:".encode())
+    digest.update(rgb)
+    return Picture(rgb=rgb, digest=digest.hexdigest(), notes=tuple(notes), name=name)
 
 
 def _read(source: str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes], limit: int) -> tuple[bytes, str]:
@@ -120,9 +121,10 @@ def _read(source: str | os.PathLike[str] | bytes | bytearray | memoryview | IO[b
     if isinstance(source, (bytes, bytearray, memoryview)):
         raw, name = bytes(source[: limit + 1]), "picture"
     elif isinstance(source, (str, os.PathLike)):
-        path, name = Path(source), Path(source).name
+        path = source if isinstance(source, Path) else Path(source)
+        name = path.name
         try:
-            with path.open("rb") as file:
+            with open(path, "rb") as file:
                 # Asked for no more than there is: Python would first make room for the whole limit.
                 size = os.fstat(file.fileno()).st_size
                 raw = file.read(min(size, limit) + 1 if size else limit + 1)
@@ -200,8 +202,9 @@ def _decode(make: Callable[[], Image.Image], notes: list[str]) -> Image.Image:
         orientation = _orientation(image)
         image.load()
         # Pillow turns TIFF pictures by itself while it loads them, and then takes the tag away.
-        if _orientation(image) in _UPRIGHT:
-            image = image.transpose(_UPRIGHT[_orientation(image)][0])
+        left = _orientation(image) if orientation in _UPRIGHT else orientation
+        if left in _UPRIGHT:
+            image = image.transpose(_UPRIGHT[left][0])
     except _DAMAGE as error:
         raise InvalidImage("The picture's file is damaged or cut short. Save or download it again.") from error
     if orientation in _UPRIGHT:

@@ -192,11 +192,13 @@ class Preprocessing:
         # The same operations in the same order as torchvision, so that every bit agrees.
         tensor = torch.from_numpy(np.array(channels_first, order="C")).to(torch.float32).div_(255)
         mean, std = _per_channel(tuple(self.mean)), _per_channel(tuple(self.std))
+        shown_rgb = _read_only_rgb(shown)
         return ModelInput(
             tensor=tensor.sub_(mean).div_(std)[None],
-            shown_rgb=_read_only_rgb(shown),
+            shown_rgb=shown_rgb,
             picture_digest=digest,
-            resized_rgb=_read_only_rgb(resized),
+            # For what is read only, one copy does where nothing is cropped away.
+            resized_rgb=shown_rgb if shown.shape == resized.shape else _read_only_rgb(resized),
             crop=crop,
             mean=self.mean,
             std=self.std,
