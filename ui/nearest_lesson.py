@@ -29,10 +29,12 @@ def laboratory(bench: Bench) -> None:
     features = network.linear_head()
     layer = network[network.default_layer() if features is None else features.maps]
     n = layer.output_shape[0]
-    st.markdown(
-        f"The means of the {n} last maps are all that is left of your picture here. Pictures whose {n} means point the "
-        "same way are alike to the network, whatever their pixels are."
+    left = (
+        f"The means of the {n} last maps are compared here; the network itself still reads every cell of them."
+        if features is None
+        else f"The means of the {n} last maps are all that is left of your picture here."
     )
+    st.markdown(f"{left} Pictures whose {n} means point the same way count as alike, whatever their pixels are.")
     guess = lesson.guess(
         "nearest",
         f"Of the {SHOWN} library pictures nearest in these features, how many are also among the {SHOWN} nearest in "
