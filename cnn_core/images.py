@@ -112,7 +112,7 @@ def load_image(
     rgb = np.array(_to_rgb(image, notes), dtype=np.uint8)
     rgb.setflags(write=False)
     digest = hashlib.sha256(f"{rgb.shape[0]}x{rgb.shape[1]}:".encode())
-    digest.update(rgb)
+    digest.update(rgb.data)
     return Picture(rgb=rgb, digest=digest.hexdigest(), notes=tuple(notes), name=name)
 
 
