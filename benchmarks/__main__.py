@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, str] = {
     "saliency": "saliency maps beside grad-cam, torchcam and captum on five networks: time, memory, a folder",
     "audit": "10,000 pictures through the command line: memory, throughput, going on after a kill",
     "load": "thirty visitors for five minutes: waits, errors, wrong numbers, memory",
+    "replicas": "the same of two servers, each with half of the visitors",
     "start": "cold starts: the server healthy, the first screen painted in Chromium",
     "browser": "from picking another layer to its maps painted, in Chromium",
 }

@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -34,7 +35,9 @@ STEP_BOUND: Final = 400.0
 UPLOAD_BOUND: Final = 1500.0
 """Milliseconds, 95th percentile of Grad-CAM on a picture just uploaded."""
 MEMORY_BOUND: Final = 3000.0
-"""Megabytes, all processes of the server."""
+"""Megabytes, all processes of the server, or of all servers."""
+_CACHE_MB: Final = 1800
+"""Megabytes of results that several replicas hold together."""
 
 TRAINING: Final = "insights?section=normalise&arms=standardised&recipe=steps~20,n_train~200"
 LESSONS: Final = (
@@ -80,22 +83,32 @@ class Photograph:
     best: str
 
 
-def measure(*, quick: bool = False) -> tuple[Report, ...]:
-    """30 visitors for 5 minutes, 3 s of thinking between clicks; quick: 6 visitors for half a minute."""
+def measure(*, quick: bool = False, replicas: int = 1) -> tuple[Report, ...]:
+    """30 visitors for 5 minutes, 3 s of thinking between clicks; quick: 6 visitors for half a minute.
+
+    replicas: servers, each with its share of the visitors, as a proxy that keeps a visitor where they were met spreads
+    them. Those of several hold fewer results each (CONVLENS_CACHE_MB).
+    """
     visitors, seconds = (6, 30.0) if quick else (VISITORS, SECONDS)
     photographs = [_photograph(i) for i in range(visitors)]
     run = cc.train("input_normalisation", seed=0, arm="standardised", steps=20, n_train=200)
     accuracy = f"{100 * run.test_accuracy:.1f} %"
     seen = Seen()
-    with tempfile.TemporaryDirectory() as folder, server.running(Path(folder) / "server.log") as url:
-        _warm(url)
+    held = {"CONVLENS_CACHE_MB": str(_CACHE_MB // replicas)} if replicas > 1 else {}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as servers:
+        logs = [Path(folder) / f"server{i}.log" for i in range(replicas)]
+        urls = [servers.enter_context(server.running(log, held)) for log in logs]
+        for url in urls:
+            _warm(url)
         over = threading.Event()
         peaks: list[float] = []
-        watcher = threading.Thread(target=_watch, args=(_pids(url), over, peaks))
+        watcher = threading.Thread(target=_watch, args=(_pids(urls), over, peaks))
         watcher.start()
         end = time.monotonic() + seconds
         threads = [
-            threading.Thread(target=_visit, args=(url, i, photographs[i], accuracy, end, seen), name=f"visitor {i}")
+            threading.Thread(
+                target=_visit, args=(urls[i % replicas], i, photographs[i], accuracy, end, seen), name=f"visitor {i}"
+            )
             for i in range(visitors)
         ]
         for thread in threads:
@@ -104,11 +117,11 @@ def measure(*, quick: bool = False) -> tuple[Report, ...]:
             thread.join()
         over.set()
         watcher.join()
-        broken = (Path(folder) / "server.log").read_text(errors="replace").count("Traceback")
-    return (_report(seen, visitors, seconds, max(peaks, default=0.0), broken),)
+        broken = sum(log.read_text(errors="replace").count("Traceback") for log in logs)
+    return (_report(seen, visitors, seconds, max(peaks, default=0.0), broken, replicas),)
 
 
-def _report(seen: Seen, visitors: int, seconds: float, peak: float, broken: int) -> Report:
+def _report(seen: Seen, visitors: int, seconds: float, peak: float, broken: int, replicas: int) -> Report:
     bounds = {"lesson step": STEP_BOUND, "Grad-CAM on an upload": UPLOAD_BOUND}
     rows: list[Row] = []
     for action, waits in sorted(seen.waits.items()):
@@ -119,10 +132,11 @@ def _report(seen: Seen, visitors: int, seconds: float, peak: float, broken: int)
         rows.append(Row((f"{action}, 95th percentile (ms)", over), last, bounds.get(action)))
     rows.append(Row(("errors", f"{visitors} visitors"), float(len(seen.errors) + broken), 0.0))
     rows.append(Row(("wrong numbers", f"{seen.checked} checked"), float(len(seen.wrong)), 0.0))
-    rows.append(Row(("peak memory of the server (MB)", "all its processes"), peak, MEMORY_BOUND))
+    rows.append(Row(("peak memory of the servers (MB)", "all their processes"), peak, MEMORY_BOUND))
+    of = "one server" if replicas == 1 else f"{replicas} replicas"
     return Report(
-        key="load",
-        title=f"{visitors} visitors for {seconds:.0f} s, {THINKING:.0f} s of thinking between clicks",
+        key="load" if replicas == 1 else "replicas",
+        title=f"{visitors} visitors of {of} for {seconds:.0f} s, {THINKING:.0f} s of thinking between clicks",
         columns=("what", "over"),
         value_name="measured",
         rows=tuple(rows),
@@ -228,14 +242,14 @@ def _warm(url: str) -> None:
         assert not visitor.broken, visitor.broken
 
 
-def _pids(url: str) -> Callable[[], list[int]]:
-    """The server's processes, found anew at each look: its workers come and go."""
-    port = str(urlsplit(url).port)
+def _pids(urls: Sequence[str]) -> Callable[[], list[int]]:
+    """The servers' processes, found anew at each look: their workers come and go."""
+    ports = {str(urlsplit(url).port) for url in urls}
 
     def look() -> list[int]:
         told = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
         rows = [line.split(None, 2) for line in told.splitlines()[1:]]
-        servers = {int(row[0]) for row in rows if "streamlit" in row[2] and port in row[2].split()}
+        servers = {int(row[0]) for row in rows if "streamlit" in row[2] and ports & set(row[2].split())}
         return sorted(servers | {int(row[0]) for row in rows if int(row[1]) in servers})
 
     return look

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cnn_core import kernels
 from cnn_core.kernel_lessons import Place, candidate_places, move_picture, shuffle_pixels
-from ui import lesson, session, widgets
+from ui import cached, lesson, session, widgets
 from ui.instruments import map_pictures
 from ui.instruments.convolution import (
     CELLS,
@@ -32,7 +32,7 @@ _WEIGHTS = "weights"
 def run() -> None:
     """Draw the lesson."""
     picture = widgets.picture_bench()
-    rgb = working_picture(picture)
+    rgb = cached.memo("working", (picture.digest,), lambda: working_picture(picture), lambda made: made.nbytes)
     _guess(rgb, picture.digest)
     _instrument(rgb, picture.digest)
     lesson.why(
