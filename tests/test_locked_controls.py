@@ -15,6 +15,7 @@ NOT_DRAWN = {
     "ui/own_models_dialog.py",
     "ui/build_draw.py",
     "ui/failures.py",
+    "ui/tour.py",
 }
 
 
