@@ -32,6 +32,8 @@ def own_network(rng: random.Random, visitor: Visitor) -> Iterator[Act]:
     yield visitor.open, rng.choice(PAGES)
     for _ in range(rng.choice((1, 2))):
         if not any(one.label == "Weights" for one in visitor.elements("file_uploader")):
+            if not _labels(visitor, "button", "Bring your own network"):
+                return  # a teacher's link, which an earlier input may have been, lets nobody bring one
             yield visitor.press, "Bring your own network"
         yield _give(rng, visitor, "Weights", fuzz_files.checkpoints())
         architecture = rng.choice((*ARCHITECTURES[:2], *ARCHITECTURES, rng.choice(fuzzing.TEXTS) or "?"))
@@ -47,12 +49,17 @@ def own_network(rng: random.Random, visitor: Visitor) -> Iterator[Act]:
 
 def boxes(rng: random.Random, visitor: Visitor) -> Iterator[Act]:
     """Audit a few pictures, and give damaged files of boxes and masks for them."""
-    yield visitor.open, "audit?network=example:first&step=box"
+    yield visitor.open, "audit?model=mobilenet_v2&network=example:first&step=box"
     if not any(one.label == "3 Box" for one in visitor.elements("button")):
+        zips = _labels(visitor, "file_uploader", "A zip")
+        if not zips:
+            return  # as with a network
         name, content = fuzz_files.zips()[0]
-        yield upload, visitor, _label(visitor, "file_uploader", "A zip"), name, content
-        yield _wait, visitor, "button", "Look at the"
-        yield visitor.press, _label(visitor, "button", "Look at the")
+        yield upload, visitor, zips[0], name, content
+        look = _labels(visitor, "button", "Look at the")
+        if not look:
+            return  # the page asks for something else first
+        yield visitor.press, look[0]
         yield _wait, visitor, "file_uploader", "COCO"
     for _ in range(rng.choice((1, 2, 4))):
         yield _give(rng, visitor, _label(visitor, "file_uploader", "COCO"), fuzz_files.annotations())
@@ -78,9 +85,14 @@ def _give(rng: random.Random, visitor: Visitor, label: str, files: Sequence[fuzz
     return upload, visitor, label, *(whole if rng.random() < 0.2 else fuzz_files.damaged_file(rng, whole))
 
 
+def _labels(visitor: Visitor, kind: str, start: str) -> list[str]:
+    """All labels that begin so."""
+    return [str(one.label) for one in visitor.elements(kind) if one.label.startswith(start)]
+
+
 def _label(visitor: Visitor, kind: str, start: str) -> str:
     """The label that begins so."""
-    found = [str(one.label) for one in visitor.elements(kind) if one.label.startswith(start)]
+    found = _labels(visitor, kind, start)
     assert found, f"No {kind} {start!r} on the page, which has {[one.label for one in visitor.elements(kind)]}."
     return found[0]
 
