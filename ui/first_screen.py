@@ -43,6 +43,7 @@ def with_first_screen() -> str:
     return page.replace(_ROOT_ELEMENT, f"{_ROOT_ELEMENT}\n{_drawn(page)}")
 
 
+@cache
 def _streamlits_page() -> str:
     import streamlit
 

@@ -62,9 +62,10 @@ def _packed(name: str) -> bytes:
 
 def answer(request: Request) -> Response:
     """A script by its address; 404 for what no component has, or had in another version."""
-    name = request.path_params["file"].partition(".")[0]
+    file = request.path_params["file"]
+    name = file.partition(".")[0]
     known = name.isidentifier() and (ASSETS / name / "component.js").is_file()
-    if not known or request.url.path.rpartition("/")[2] != script(name).address.rpartition("/")[2]:
+    if not known or f"{PATH}/{file}" != script(name).address:
         return Response(status_code=404)
     headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):

@@ -31,8 +31,8 @@ def address(page: str, settings: Mapping[str, str], taught: Teaching) -> str:
     said = {name: value for name, value in settings.items() if name in session.PARAMETERS}
     text = taught.to_text()
     query = urlencode({**said, **({teaching.ADDRESS: text} if text else {})}, safe=",~:")
-    url_path = shell.lesson(page).page.url_path
-    return f"{url_path}?{query}" if query else url_path
+    address = shell.lesson(page).address
+    return f"{address}?{query}" if query else address
 
 
 def root_of(url: str | None, page: str) -> str:

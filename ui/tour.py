@@ -243,9 +243,8 @@ def _here() -> int | None:
     if text is None:
         return None
     # A page that a teacher has set stays as it is.
-    if not session.locked() and text.isascii() and text.isdigit() and len(text) < 3 and 1 <= int(text) <= len(STEPS):
-        page = shell.lesson(STEPS[int(text) - 1].page).page
-        if session.page() == page.url_path:
-            return int(text)
+    is_step = text.isascii() and text.isdigit() and len(text) < 3 and 1 <= int(text) <= len(STEPS)
+    if not session.locked() and is_step and session.page() == shell.lesson(STEPS[int(text) - 1].page).address:
+        return int(text)
     st.query_params.pop(ADDRESS, None)
     return None
