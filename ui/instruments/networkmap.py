@@ -21,6 +21,8 @@ BYTES_A_NUMBER = 4
 """Activations are float32."""
 SIDE = 32
 """Thumbnails of stages and blocks have at most so many rows and columns; those of single operations fewer."""
+LARGE_SIDE = 64
+"""A stage's strongest map is drawn large."""
 SMALL_SIDE = 20
 _VECTOR = 48
 
@@ -87,10 +89,10 @@ def thumbnails(operations: Sequence[cc.Operation], trace: cc.Trace) -> Thumbnail
         if "channel" in operation.axes and activation.ndim == 3 and activation.size > activation.shape[0]:
             maps = np.moveaxis(activation, operation.axes.index("channel"), 0)
             count = 4 if group[0] != after[0] else 2 if group != after else 1
-            side = SMALL_SIDE if count == 1 else SIDE
-            factor = -(-max(maps.shape[1:]) // side)
-            # Copies: a view would hold the whole activation.
-            chosen += [(index, channel, maps[channel].copy(), factor) for channel in strongest(maps, count)]
+            sides = [LARGE_SIDE, SIDE, SIDE, SIDE] if count == 4 else [SIDE, SIDE] if count == 2 else [SMALL_SIDE]
+            for channel, side in zip(strongest(maps, count), sides, strict=False):
+                # A copy: a view would hold the whole activation.
+                chosen.append((index, channel, maps[channel].copy(), -(-max(maps.shape[1:]) // side)))
         elif operation.kind != "softmax":
             chosen.append((index, -1, _in_short(activation.reshape(-1)), 1))
     drawn = _drawn(chosen)

@@ -59,41 +59,44 @@ function drawCard(app, paper, node, frame) {
     const side = Math.min(w, h) - 20;
     if (type === "op") paper.rect({ x: 1, y: 9, w: 10, h: h - 18, r: 2, fill: bandOf(app, node) });
     if (type === "input") paper.image(() => app.state.picture, (w - side) / 2, (h - side) / 2, side, side, true);
-    else if (app.mapsOf(node).length) mapRow(app, paper, node, (w - side) / 2, (h - side) / 2, side, 1);
+    else if (app.mapsOf(node).length) mapRow(app, paper, node, (w - side) / 2, (h - side) / 2, side, 0, 1);
   } else if (type === "op") {
     paper.rect({ x: 1, y: 9, w: 5, h: h - 18, r: 2, fill: bandOf(app, node) });
     words(14, 20, last.short, 13, theme.text, 600, w - 20);
     words(14, 36, shapeOf(last.shape), 12, theme.quiet, 400, w - 20);
-    mapRow(app, paper, node, 14, 44, 40, 1);
+    mapRow(app, paper, node, 14, 44, 40, 0, 1);
   } else if (type === "input") {
-    words(12, 20, "Picture", 13, theme.input, 600);
-    paper.image(() => app.state.picture, 12, 29, 100, 100, true);
-    words(12, 147, shapeOf(last.shape), 11, theme.quiet);
+    words(12, 22, "Picture", 15, theme.input, 600);
+    paper.image(() => app.state.picture, 12, 31, 126, 126, true);
+    words(12, 178, shapeOf(last.shape), 13, theme.quiet);
   } else if (type === "end") {
     words(12, 20, last.short, 12, theme.output, 600);
     predictions(app, paper, 12, 42, room);
   } else if (type === "stage") {
-    words(12, 23, node.title, 15, theme.text, 600);
-    words(12, 42, shapeOf(last.shape), 13, theme.quiet);
-    if (node.stop === operations.length) predictions(app, paper, 12, 68, room);
+    words(12, 25, node.title, 16, theme.text, 600);
+    words(12, 45, shapeOf(last.shape), 14, theme.quiet);
+    if (node.stop === operations.length) predictions(app, paper, 12, 76, room);
     else {
-      mapRow(app, paper, node, 12, 52, 42, 3);
-      words(12, 114, inside(node), 12, theme.quiet);
+      // The strongest map large, and those that come next in a row under it.
+      mapRow(app, paper, node, 12, 56, room, 0, 1);
+      mapRow(app, paper, node, 12, 62 + room, (room - 8) / 3, 1, 4);
+      words(12, app.meta.costs ? 264 : 276, inside(node), 13, theme.quiet);
     }
-    costBar(app, paper, node, 12, 150, room);
+    costBar(app, paper, node, 12, h - 22, room);
   } else {
     const [path, kind] = node.title.split(" · ");
     words(12, 22, kind || path, 13, theme.text, 600);
     words(12, 39, kind ? path : "", 12, theme.quiet);
     words(12, 56, `${shapeOf(last.shape)}${skips(app, node) ? " · skip" : ""}`, 12, theme.quiet);
-    mapRow(app, paper, node, 12, 64, 36, 2);
+    mapRow(app, paper, node, 12, 64, 36, 0, 2);
     costBar(app, paper, node, 12, 126, room);
   }
   paper.close();
 }
 
-function mapRow(app, paper, node, x, y, side, most) {
-  app.mapsOf(node).slice(0, most).forEach((thumb, k) => {
+/** Some of the maps that stand for a card, from the first to before the last, side by side. */
+function mapRow(app, paper, node, x, y, side, first, last) {
+  app.mapsOf(node).slice(first, last).forEach((thumb, k) => {
     const flat = thumb.height === 1;
     paper.image(() => app.imageOf(thumb), x + k * (side + 4), flat ? y + side / 3 : y, side, flat ? side / 3 : side);
   });

@@ -1,5 +1,5 @@
 // Where everything stands: stages hold blocks, blocks hold operations; what is folded is one card.
-const SIZES = { stage: [166, 178], block: [150, 152], op: [132, 92], input: [124, 156], end: [176, 110] };
+const SIZES = { stage: [166, 316], last: [176, 196], block: [150, 152], op: [132, 92], input: [150, 190], end: [176, 110] };
 const SPACE = { x: 30, y: 18, pad: 16, head: 30, margin: 18 };
 /** Lines that run over cards: the more there are, the closer they lie. */
 const railGap = (rails) => Math.min(8, 150 / Math.max(1, rails));
@@ -77,7 +77,8 @@ const headOf = (node) => (node.type === "all" ? 0 : SPACE.head) + (node.rails ? 
 /** Sizes from the leaves up; a folded stage or block is a card of fixed size. */
 function measure(node) {
   if (!node.open) {
-    [node.width, node.height] = SIZES[node.type];
+    // The stage that ends in the answer has no maps to show.
+    [node.width, node.height] = SIZES[node.type === "stage" && node.stop === node.parent.stop ? "last" : node.type];
     node.axis = node.height / 2;
     return;
   }

@@ -18,7 +18,9 @@ function drawRanking(app, table, point, reveal) {
       const row = make("tr");
       row.tabIndex = -1;
       row.dataset.index = i;
-      const name = make("td", "name", operation.name.length > 22 ? `…${operation.name.slice(-21)}` : operation.name);
+      const name = make("td", "name");
+      // A long name goes on in the next line, after a point.
+      name.append(...operation.name.split(/(?<=\.)/).flatMap((part) => [make("wbr"), part]).slice(1));
       name.title = `${operation.name}: ${operation.title}`;
       row.append(make("td", "num quiet", String(i)), name, make("td", "num"), make("td", "num"));
       return row;

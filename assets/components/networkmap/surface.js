@@ -45,8 +45,10 @@ function canvasPaper(context, zoom, family) {
     },
     image(picture, x, y, w, h, smooth = false) {
       if (w * zoom < LEGIBLE) return;
-      context.imageSmoothingEnabled = smooth;
-      context.drawImage(picture(), x, y, w, h);
+      const made = picture();
+      // Cells are averaged where they outnumber the screen's pixels, and never blurred into each other where they are large.
+      context.imageSmoothingEnabled = smooth || made.width > w * zoom * (window.devicePixelRatio || 1);
+      context.drawImage(made, x, y, w, h);
     },
     path(edge, stroke, line) {
       context.strokeStyle = stroke;
