@@ -114,7 +114,7 @@ def curve_views(told: Sequence[tuple[str, Sequence[cc.Step], str]], n_classes: i
         return tuple(found)
 
     few = "While it trains, accuracy is of the first 300 pictures of each part; the sentence below has all of them."
-    empty = "Nothing was trained yet: press the button beside it."
+    empty = "Nothing was trained yet: train it, and its curve is drawn here."
     return [
         View("test_accuracy", "Test accuracy", "step", "accuracy on test pictures", accuracy("test_accuracy"),
              share=True, note=few, guide=(chance, f"chance, {100 * chance:.0f} %"), empty=empty),
