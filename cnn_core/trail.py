@@ -170,7 +170,7 @@ def follow(
     network = classifier.network
     turns = dict(turns or {})
     current = network[operation if isinstance(operation, str) else operation.name]
-    trace = holding_what_leads_to(network, trace, current)
+    trace = holding_what_leads_to(network, trace, current, steps)
     place: Any = index
     made: list[TrailStep] = []
     while True:
@@ -190,21 +190,21 @@ def follow(
     return Trail(tuple(made), choose, steps, turns, end)
 
 
-def holding_what_leads_to(network: Network, trace: Trace, operation: Operation) -> Trace:
-    """The trace with all outputs that a trail from here can pass, worked out once; unchanged where that is too much."""
-    before = _before(network, operation)
+def holding_what_leads_to(network: Network, trace: Trace, operation: Operation, steps: int | None = None) -> Trace:
+    """The trace with all outputs that a trail of so many steps from here can read (None: to the picture), worked out
+    once; unchanged where that is too much."""
+    before = _before(network, operation, math.inf if steps is None else steps + 1)
     large = sum(math.prod(network[name].output_shape) for name in before) > _MOST_NUMBERS
     return trace if large else trace.holding(before)
 
 
-def _before(network: Network, operation: Operation) -> set[str]:
-    """The names of all operations that a trail from here can pass."""
-    found, open_ones = {operation.name}, [operation]
-    while open_ones:
-        for name in open_ones.pop().inputs:
-            if name not in found:
-                found.add(name)
-                open_ones.append(network[name])
+def _before(network: Network, operation: Operation, most: float) -> set[str]:
+    """The names of the operation and of all that lead to it over at most so many others."""
+    found = reached = {operation.name}
+    while reached and most > 0:
+        reached = {name for one in reached for name in network[one].inputs} - found
+        found = found | reached
+        most -= 1
     return found
 
 

@@ -36,7 +36,13 @@ def channel_of(operation: cc.Operation) -> int:
     chosen: int | None = session.get("channel")
     if chosen is not None and chosen < operation.output_shape[0]:
         return chosen
-    return most_divided_channel(bench.trace.activation(operation.inputs[0])[:CHANNELS_SHOWN])
+    trace = bench.trace
+    return cached.memo(
+        "divided",
+        (bench.classifier.key, bench.model_input.digest, operation.name),
+        lambda: most_divided_channel(trace.activation(operation.inputs[0])[:CHANNELS_SHOWN]),
+        lambda _: 8,
+    )
 
 
 def activation_section() -> cc.Operation:
@@ -47,7 +53,13 @@ def activation_section() -> cc.Operation:
         {"few": "Less than 20 %", "some": "20 to 60 %", "most": "More than 60 %"},
     )
     layer = widgets.layer_picker(bench, key="activations", kinds=ACTIVATIONS, default=layers[0].name)
-    zeros = share_of_zeros(bench.trace.activation(layer.name))
+    trace = bench.trace
+    zeros = cached.memo(
+        "zeros",
+        (bench.classifier.key, bench.model_input.digest, layer.name),
+        lambda: share_of_zeros(trace.activation(layer.name)),
+        lambda _: 8,
+    )
     shape = " × ".join(str(n) for n in layer.output_shape)
     cut = (
         "Each is a pattern that is not there, or its opposite."

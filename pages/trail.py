@@ -21,19 +21,21 @@ def trail() -> None:
     widgets.said("trail", ":material/link_off:")
     start, choice = trail_lesson.pick_start(bench)
     text = trail_lesson.current_text(start, choice)
+    guess = trail_lesson.guess_at(bench, start, text)
     try:
         with st.spinner("Following the value", show_time=True):
-            followed = trail_lesson.trail_of(bench, text)
+            way = trail_lesson.followed(bench, text, first=guess is None)
     except cc.InvalidUnit as error:
         text = trail_lesson.without_turns(text)
-        followed = trail_lesson.trail_of(bench, text)
-        trail_lesson.keep(bench, text)
+        guess = trail_lesson.guess_at(bench, start, text)
+        way = trail_lesson.followed(bench, text, first=guess is None)
         session.tell("trail", f"{plain(str(error))} Shown instead: the trail without turns.")
         widgets.said("trail", ":material/link_off:")
     trail_lesson.keep(bench, text)
-    guess = trail_lesson.walk(bench, followed, start)
+    trail_lesson.walk(bench, way, text, start, guess)
     if guess is None:
         return
+    followed = way[0]
     side = round(min(bench.model_input.shown_rgb.shape[:2]) / 7)
     trail_lesson.answer(followed, guess, side, trail_lesson.subject_of(bench, start))
     if words := trail_lesson.thread(followed):

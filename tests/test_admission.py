@@ -68,3 +68,18 @@ def test_a_run_that_breaks_off_gives_its_turn_back() -> None:
     go.set()
     _start(admission, 0, order, go).join(10)
     assert order == [0]
+
+
+def test_a_pause_ends_when_another_waits() -> None:
+    admission, order, go = Admission(1, long=60.0), list[int](), threading.Event()
+    go.set()
+    with admission.turn():
+        begun = time.monotonic()
+        admission.pause(0.05)
+        assert time.monotonic() - begun >= 0.05
+        other = _start(admission, 1, order, go)
+        admission.pause(30.0)
+        assert time.monotonic() - begun < 10
+        assert not order, "the turn is kept in a pause"
+    other.join(10)
+    assert order == [1]

@@ -187,6 +187,18 @@ def test_by_hand() -> None:
     assert "2 steps" in short.sentence
 
 
+@pytest.mark.parametrize(("operation", "index"), [("classifier.1", 388), ("features.8.conv.0.2", (12, 4, 9))])
+def test_a_short_trail_begins_as_the_whole_one(
+    panda: tuple[cc.Classifier, cc.Trace], operation: str, index: int | tuple[int, ...]
+) -> None:
+    classifier, trace = panda
+    whole = follow(classifier, trace, operation, index)
+    for steps in (1, 2, 5):
+        short = follow(classifier, trace, operation, index, steps=steps)
+        assert [vars(step) for step in short.steps[:-1]] == [vars(step) for step in whole.steps[:steps]]
+        assert short.end == "steps" and short.steps[-1].value == whole.steps[steps].value
+
+
 def test_the_parts_told_of_and_the_rest_make_the_whole(panda: tuple[cc.Classifier, cc.Trace]) -> None:
     classifier, trace = panda
     trail = follow(classifier, trace, classifier.network.output, 388)

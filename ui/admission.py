@@ -29,6 +29,7 @@ class Admission:
         ticket = object()
         with self._changed:
             self._line.append(ticket)
+            self._changed.notify_all()  # who pauses goes on
             try:
                 while self._line[0] is not ticket or (wait := self._full_for()) > 0:
                     # Only the first in line has to look at the clock.
@@ -44,11 +45,10 @@ class Admission:
                 del self._begun[ticket]
                 self._changed.notify_all()
 
-    @property
-    def has_line(self) -> bool:
-        """Whether anyone waits."""
+    def pause(self, seconds: float) -> None:
+        """Do nothing for so long in one's turn, or until another waits for theirs."""
         with self._changed:
-            return bool(self._line)
+            self._changed.wait_for(lambda: bool(self._line), seconds)
 
     def _full_for(self) -> float:
         """Seconds until a place is free even if no run ends, 0 where one is free now; the lock is held."""

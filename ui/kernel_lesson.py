@@ -27,6 +27,7 @@ ADDRESS: Final = ("kernel", "stride", "padding", "dilation", "frame", "bias", "m
 # The instrument opens on another kernel, so that the answer is not in sight before the guess.
 _GUESSED, _OPENED = "horizontal-edge", "vertical-edge"
 _WEIGHTS = "weights"
+_WIDE: Final = 210  # pixels, of a picture of the guess
 
 
 def run() -> None:
@@ -106,8 +107,12 @@ def settings_from_address(rgb: NDArray[np.uint8]) -> Settings:
 
 def _guess(rgb: NDArray[np.uint8], digest: str) -> None:
     preset = kernels.kernel_preset(_GUESSED)
-    values = kernels.Region.centred(rgb.shape[0], rgb.shape[1], CELLS).values(kernels.luminance(rgb))
-    places = candidate_places(values, preset.weights)
+
+    def make() -> tuple[kernels.Grid, tuple[Place, ...]]:
+        values = kernels.Region.centred(rgb.shape[0], rgb.shape[1], CELLS).values(kernels.luminance(rgb))
+        return values, candidate_places(values, preset.weights)
+
+    values, places = cached.memo("kernel_places", (digest,), make, lambda made: made[0].nbytes)
     if not places:
         return
     with st.container(horizontal=True, gap="medium", vertical_alignment="center", key="cl-kernel-guess"):
@@ -123,12 +128,20 @@ def _guess(rgb: NDArray[np.uint8], digest: str) -> None:
                 strengths = dict(zip("ABC", places, strict=True))
                 best = max(strengths, key=lambda letter: strengths[letter].strength)
                 lesson.reveal(chosen, best, _because(strengths, best))
-    marked = map_pictures.with_places(map_pictures.grey_picture(values), values.shape[0], places, chosen is not None)
-    pictures.image(marked, width=210, alt="Your picture in grey, with the places A, B and C marked")
-    if chosen is not None:
-        answers = kernels.convolve(values, preset.weights, padding=1)
-        answered = map_pictures.with_places(map_pictures.map_picture(answers), answers.shape[0], places, True)
-        pictures.image(answered, width=210, alt="What the kernel answers, with the same places marked")
+    answered = chosen is not None
+
+    def draw() -> list[bytes]:
+        grids = [(values, map_pictures.grey_picture(values))]
+        if answered:
+            answers = kernels.convolve(values, preset.weights, padding=1)
+            grids.append((answers, map_pictures.map_picture(answers)))
+        marked = (map_pictures.with_places(drawn, grid.shape[0], places, answered) for grid, drawn in grids)
+        return [map_pictures.png(picture, _WIDE) for picture in marked]
+
+    words = ("Your picture in grey, with the places A, B and C marked", "What the kernel answers, with the same places")
+    of = (digest, answered, map_pictures.mode())
+    for file, alt in zip(cached.memo("kernel_guess", of, draw, lambda made: sum(map(len, made))), words, strict=False):
+        pictures.image(file, width=_WIDE, output_format="PNG", alt=alt)
 
 
 def _because(places: dict[str, Place], best: str) -> str:

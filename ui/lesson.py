@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
@@ -163,8 +162,7 @@ def let_it_paint() -> None:
     Measured on the feature maps: words that arrive together with the maps hold their painting up by 60 ms. Where others
     wait for their turn, they matter more.
     """
-    if not admission.PAGES.has_line:
-        time.sleep(0.06)
+    admission.PAGES.pause(0.06)
 
 
 def why(text: str) -> None:

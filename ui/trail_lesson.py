@@ -27,26 +27,31 @@ _UNDO = "cl_trail_undo"
 _MOST_TURNS = 400  # characters of a trail that still take one more turn; the address takes 1000
 
 Start = tuple[str, tuple[int, ...]]
+Followed = tuple[cc.Trail, instrument.Walk]
 
 
-def trail_of(bench: widgets.Bench, text: str) -> cc.Trail:
-    """The trail of a text, shared between visitors; raises InvalidUnit."""
-    return _followed(bench, text)[0]
+def followed(bench: widgets.Bench, text: str, *, first: bool = False) -> Followed:
+    """The trail of a text with what the browser draws of it, shared between visitors; raises InvalidUnit.
 
-
-def _followed(bench: widgets.Bench, text: str) -> tuple[cc.Trail, instrument.Walk]:
-    """The trail of a text with what the browser draws of it, made together: both read every output on the way."""
+    first: only its first step and the next, which is all that is shown before the guess.
+    """
     classifier, trace = bench.classifier, bench.trace
+    network = classifier.network
 
-    def make() -> tuple[cc.Trail, instrument.Walk]:
-        network = classifier.network
+    def make() -> Followed:
+        if first:
+            choice, _, operation, index = text.split("~")[:4]
+            text_of_first = "~".join((choice, "1", operation, index))
+            trail = cc.Trail.from_text(classifier, trace, text_of_first)
+            return trail, instrument.walk_of(classifier, trace, trail)
+        # Both read every output on the way.
         whole = holding_what_leads_to(network, trace, network[network.output])
         trail = cc.Trail.from_text(classifier, whole, text)
         return trail, instrument.walk_of(classifier, whole, trail)
 
     return cached.memo(
         "trail",
-        (classifier.key, bench.model_input.digest, text),
+        (classifier.key, bench.model_input.digest, text, first),
         make,
         lambda made: 4000 * len(made[0].steps) + made[1].nbytes,
     )
@@ -59,7 +64,7 @@ def adopt_link(bench: widgets.Bench) -> None:
     if text is None or (text == st.session_state.get(_TAKEN) and _FROM in st.session_state):
         return
     try:
-        trail = trail_of(bench, text)
+        trail, _ = followed(bench, text)
     except cc.InvalidUnit as error:
         session.refuse("trail", f"{plain(str(error))} Shown instead: the trail of the top class.")
         return
@@ -167,10 +172,18 @@ def subject_of(bench: widgets.Bench, start: Start) -> str:
     return f"{bench.classifier.key}:{bench.model_input.digest[:16]}:{start[0]}:{'.'.join(map(str, start[1]))}"
 
 
-def walk(bench: widgets.Bench, trail: cc.Trail, start: Start) -> Guess | None:
-    """The trail itself; returns the guess, or None while it is awaited."""
-    classifier, seen = bench.classifier, bench.model_input
-    text, subject = trail.to_text(), subject_of(bench, start)
+def guess_at(bench: widgets.Bench, start: Start, text: str) -> Guess | None:
+    """The guess at the end of this trail, None while it is awaited; who is sent another way is not asked."""
+    subject = subject_of(bench, start)
+    guesses: dict[str, Guess] = st.session_state.setdefault(GUESSES, {})
+    made = guesses if text == without_turns(text) else {subject: Guess(None), **guesses}
+    return lesson.placed("trail", made, subject, Guess(None))
+
+
+def walk(bench: widgets.Bench, way: Followed, text: str, start: Start, guess: Guess | None) -> None:
+    """The trail itself, its first step alone while the guess is awaited."""
+    trail, made = way
+    subject = subject_of(bench, start)
     guesses: dict[str, Guess] = st.session_state.setdefault(GUESSES, {})
     undo: list[str] = st.session_state.setdefault(_UNDO, [])
     if trail.turns:
@@ -194,18 +207,17 @@ def walk(bench: widgets.Bench, trail: cc.Trail, start: Start) -> Guess | None:
             ways = [f"{n}-{number}-{'.'.join(map(str, index))}" for n, (number, index) in sorted(turns.items())]
             keep(bench, "~".join([*text.split("~")[:4], *ways]))
 
-    guess = lesson.placed("trail", guesses, subject, Guess(None))
-    made = _followed(bench, text)[1]
     picture = session.get("picture")
     private = str(picture).startswith("upload-")
     link = {name: session.get(name) for name in ("picture", "model", "weights")} | {"trail": text}
     if private:
         del link["picture"]
     instrument.trail_walk(
-        classifier,
-        seen,
+        bench.classifier,
+        bench.model_input,
         trail,
         made,
+        text=text,
         key="cl_trail_walk",
         subject=subject,
         question=QUESTION,
@@ -215,7 +227,6 @@ def walk(bench: widgets.Bench, trail: cc.Trail, start: Start) -> Guess | None:
         is_private=private,
         on_act=act,
     )
-    return guess
 
 
 def thread(trail: cc.Trail) -> str:

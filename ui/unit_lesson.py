@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from ui.instruments.convolution import unit_instrument
 from ui.instruments.unit import unit_payload
 
 _COLOURS = ("red", "green", "blue")
+_WIDE: Final = 104  # pixels, of a picture of the guess
 
 
 def run() -> None:
@@ -136,16 +139,28 @@ def _guess(bench: widgets.Bench, layer: cc.Operation, shown: tuple[int, int, int
         st.caption("This filter reads one channel only, so there is nothing to rank." if len(top) == 1 else "")
         return
     choice = sorted((top[0], top[len(top) // 2], top[-1]), key=lambda term: term.source_index[0])
-    maps = bench.trace.activation(layer.inputs[0])
-    size = filter_of(bench.classifier, layer, index[0]).weights.shape[1:]
+    trace = bench.trace
     names = {str(term.source_index[0]): channel_name(bench, layer, term.source_index[0]) for term in choice}
+
+    def draw() -> list[bytes]:
+        files = []
+        maps = trace.activation(layer.inputs[0])
+        size = filter_of(bench.classifier, layer, index[0]).weights.shape[1:]
+        for term in choice:
+            channel, row, column = term.source_index
+            picture = map_pictures.map_picture(maps[channel])
+            framed = map_pictures.with_window(picture, maps.shape[1], row, column, size[0], size[1])
+            files.append(map_pictures.png(framed, _WIDE))
+        return files
+
+    of = (bench.classifier.key, bench.model_input.digest, layer.name, index, map_pictures.mode())
+    files = cached.memo("unit_guess", of, draw, lambda made: sum(map(len, made)))
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         with st.container(width="content", horizontal=True):
-            for term in choice:
-                channel, row, column = term.source_index
-                picture = map_pictures.map_picture(maps[channel])
-                framed = map_pictures.with_window(picture, maps.shape[1], row, column, size[0], size[1])
-                st.image(framed, caption=names[str(channel)], width=104, alt="Its map, with the window that is read")
+            for file, name in zip(files, names.values(), strict=True):
+                st.image(
+                    file, caption=name, width=_WIDE, output_format="PNG", alt="Its map, with the window that is read"
+                )
         with st.container(width=420):
             place = "_".join(map(str, index))
             about = f"{bench.classifier.key}_{layer.name}_{place}_{bench.model_input.digest[:10]}"

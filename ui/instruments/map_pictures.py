@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,6 +47,17 @@ def map_picture(values: NDArray[Any], limit: float | None = None) -> Pixels:
         table = palette.DIVERGING_DARK if mode() == "dark" else palette.DIVERGING_LIGHT
         return enlarge(palette.colourise(values, table, -end, end))
     return enlarge(palette.colourise(values, palette.SEQUENTIAL, 0.0, end))
+
+
+def png(picture: Pixels, width: int) -> bytes:
+    """A picture for st.image at that width, as small as it is shown: Streamlit, which makes it so anew for each run,
+    passes such a file on as it is."""
+    image = Image.fromarray(picture)
+    if image.width > width:
+        image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.BILINEAR)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def with_places(picture: Pixels, rows: int, places: Sequence[Place], strongest: bool = False) -> Pixels:

@@ -35,7 +35,7 @@ def activation(
     `on_channel` is called with the channel that was clicked before the page (or fragment) runs again.
     """
     source = operation.inputs[0]
-    after = trace.activation(operation.name)
+    before, after = trace.activations([source, operation.name]).values()
     first = channel - channel % CHANNELS_SHOWN
     meta = {
         "kind": operation.kind,
@@ -49,7 +49,7 @@ def activation(
     }
     data = components.pack(
         meta,
-        before=trace.activation(source)[channel],
+        before=before[channel],
         after=after[channel],
         thumbs=_thumbnails(after[first : first + CHANNELS_SHOWN]),
     )

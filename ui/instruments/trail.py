@@ -149,6 +149,7 @@ def trail_walk(
     trail: cc.Trail,
     walk: Walk,
     *,
+    text: str,
     key: str,
     subject: str,
     question: str,
@@ -158,8 +159,10 @@ def trail_walk(
     is_private: bool,
     on_act: Callable[[dict[str, Any]], None],
 ) -> None:
-    """Show the trail. `on_act` gets the checked message {"what": "turn" | "undo" | "again" | "guess" | "skip", ...}."""
-    text = trail.to_text()
+    """Show the trail, which `text` stands for; without a guess it may be its first steps.
+
+    `on_act` gets the checked message {"what": "turn" | "undo" | "again" | "guess" | "skip", ...}.
+    """
     last = trail.steps[-1]
     meta = {
         "part": "walk",
