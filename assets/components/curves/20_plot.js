@@ -61,7 +61,7 @@ function drawPlot(view, parts, { width, height, theme, fitted, title }) {
   if (view.guide && py(view.guide[0]) >= box.top && py(view.guide[0]) <= box.bottom && parts.length) {
     const y = py(view.guide[0]);
     chart.append(svg("line", { x1: box.left, x2: box.right, y1: y, y2: y, stroke: theme.quiet, "stroke-dasharray": "1 4" }));
-    chart.append(svg("text", { ...small, x: box.right, y: y - 5, "text-anchor": "end" }, view.guide[1]));
+    chart.append(svg("text", { ...small, ...besideGuide(parts, box, scales, y, view.guide[1]) }, view.guide[1]));
   }
   for (const part of parts) {
     if (!part.low || part.x.length < 2 || !part.joined) continue;
@@ -83,6 +83,29 @@ function drawPlot(view, parts, { width, height, theme, fitted, title }) {
     }
   };
   return { chart, box, px, move };
+}
+
+/** Where the words on a guide line stand: of its two ends, over it and under it, the place that the fewest lines cross. */
+function besideGuide(parts, box, { px, py }, y, words) {
+  const wide = 7 * words.length;
+  const crossed = (left, top) => {
+    let found = 0;
+    for (const { x, y: values } of parts) {
+      for (let i = 0; i < x.length; i++) {
+        const next = Math.min(i + 1, x.length - 1);
+        for (let k = 0; k < 8; k++) {
+          const [across, down] = [px(x[i] + ((x[next] - x[i]) * k) / 8), py(values[i] + ((values[next] - values[i]) * k) / 8)];
+          if (across > left - 6 && across < left + wide + 6 && down > top - 5 && down < top + 17) found++;
+        }
+      }
+    }
+    return found;
+  };
+  const places = [-17, 4].flatMap((shift) => [box.right - wide, box.left + 4].map((left) => ({ left, top: y + shift })));
+  const counts = places.map(({ left, top }) => crossed(left, top) + (top + 15 > box.bottom ? 1e6 : 0));
+  const best = places[counts.indexOf(Math.min(...counts))];
+  const right = best.left > box.left + 4;
+  return { x: right ? box.right : box.left + 4, y: best.top + 12, "text-anchor": right ? "end" : "start" };
 }
 
 function drawSeries(chart, part, box, { px, py, inside }, theme) {
