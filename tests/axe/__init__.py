@@ -144,7 +144,7 @@ def _rests(page: Page) -> None:
 
 
 HEAD = (
-    f"{'page':<28}{'scheme':<8}{'critical':>9}{'serious':>9}{'moderate':>9}{'minor':>7}{'passes':>8}{'undecided':>11}"
+    f"{'page':<30}{'scheme':<8}{'critical':>9}{'serious':>9}{'moderate':>9}{'minor':>7}{'passes':>8}{'undecided':>11}"
 )
 
 
@@ -154,7 +154,7 @@ def row(checked: Checked) -> str:
         f"{checked.count(impact):>{width}}"
         for impact, width in (("critical", 9), ("serious", 9), ("moderate", 9), ("minor", 7))
     )
-    return f"{checked.page:<28}{checked.scheme:<8}{counts}{checked.passes:>8}{checked.undecided:>11}"
+    return f"{checked.page:<30}{checked.scheme:<8}{counts}{checked.passes:>8}{checked.undecided:>11}"
 
 
 def details(checked: Checked, *, places: int = 3) -> str:
