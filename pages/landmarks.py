@@ -18,7 +18,7 @@ widgets.picture_bench()
 def history() -> None:
     if landmarks_lesson.history():
         st.markdown("**All of them, counted from their own modules**")
-        st.markdown(landmarks_lesson.full_table(landmarks_lesson.all_counts()))
+        st.markdown(landmarks_lesson.full_table(landmarks_lesson.all_counts()), unsafe_allow_html=True)
         st.caption(landmarks_lesson.TABLE_NOTE)
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 import cnn_core as cc
 from cnn_core.landmarks import LANDMARKS, Counted, Landmark, counted, landmark
-from ui import cached, lesson, session, shell
+from ui import cached, lesson, session, shell, text
 from ui.instruments import landmarks as instrument
 from ui.landmarks_blocks import in_numbers
 
@@ -134,26 +134,34 @@ def links(entry: Landmark) -> None:
 
 
 def full_table(found: dict[str, Counted]) -> str:
-    """The full-size networks in one table, for Markdown."""
+    """The full-size networks in one table, for Markdown with HTML."""
     from cnn_core.landmarks import reported
 
-    lines = [
-        "| network | year | layers | parameters | multiply-adds | activations | top-1 on ImageNet | weights |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
-    ]
+    heads = ("network", "layers", "parameters", "multiply-adds", "activations", "top-1 on ImageNet", "weights")
+    rows = []
     for entry in LANDMARKS:
         for key in entry.models:
             one, weights = found[key], reported(key)
             accuracy = " / ".join(f"{report.top1:.2f}\N{NO-BREAK SPACE}%" for report in weights) or "(digits)"
             size = (
-                " / ".join(f"{report.weights}, {report.megabytes:.0f} MB" for report in weights)
-                or "ships with ConvLens"
+                " / ".join(
+                    f"{report.weights.removeprefix('IMAGENET1K_')}, {report.megabytes:.0f}\N{NO-BREAK SPACE}MB"
+                    for report in weights
+                )
+                or "with ConvLens"
             )
-            lines.append(
-                f"| {titles()[key]} | {entry.year} | {one.layers} | {one.n_parameters:,} | {billions(one.macs)} | "
-                f"{one.activation_bytes / 1e6:.3g} MB | {accuracy} | {size} |"
+            rows.append(
+                (
+                    f"{titles()[key]}, {entry.year}",
+                    f"{one.layers}",
+                    f"{one.n_parameters:,}",
+                    billions(one.macs),
+                    f"{one.activation_bytes / 1e6:.3g} MB",
+                    accuracy,
+                    size,
+                )
             )
-    return "\n".join(lines)
+    return text.table(heads, rows)
 
 
 def billions(count: int) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 import cnn_core as cc
 from cnn_core.landmark_trials import CutResult, Trial, cuts_of, measure
 from cnn_core.landmarks import LANDMARKS
-from ui import cached, jobs, landmarks_pictures, lesson, session
+from ui import cached, jobs, landmarks_pictures, lesson, session, text
 from ui.instruments.landmarkblock import Answer, cards
 from ui.landmarks_lesson import billions, counts, titles
 
@@ -57,21 +57,37 @@ def verdict(answers: list[Answer], truth: str | None) -> str:
 
 
 def small_table() -> str:
-    """The five small networks in one table, for Markdown; the accuracies stand in the files of their weights."""
-    lines = [
-        "| network | known for | layers | parameters | multiply-adds | activations | file | test pictures right |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    """The five small networks in one table, for Markdown with HTML; the accuracies stand in their weights' files."""
+    heads = (
+        "network",
+        "known for",
+        "layers",
+        "parameters",
+        "multiply-adds",
+        "activations",
+        "file",
+        "right, test / training",
+    )
+    rows = []
     for entry in LANDMARKS:
         metadata, size = metadata_of(entry.small)
         one = counts(entry.small)
-        lines.append(
-            f"| {titles()[entry.small]} | {_KNOWN_FOR[entry.key]} | {one.layers} | {one.n_parameters:,} | "
-            f"{billions(one.macs)} | {one.activation_bytes / 1e3:,.0f} kB | {size / 1e3:,.0f}\N{NO-BREAK SPACE}kB | "
-            f"**{100 * float(metadata['test_accuracy']):.2f} %** (training "
-            f"{100 * float(metadata['train_accuracy']):.2f} %) |"
+        rows.append(
+            (
+                titles()[entry.small],
+                _KNOWN_FOR[entry.key],
+                f"{one.layers}",
+                f"{one.n_parameters:,}",
+                billions(one.macs),
+                f"{one.activation_bytes / 1e3:,.0f}\N{NO-BREAK SPACE}kB",
+                f"{size / 1e3:,.0f}\N{NO-BREAK SPACE}kB",
+                " / ".join(
+                    f"{100 * float(metadata[share]):.2f}\N{NO-BREAK SPACE}%"
+                    for share in ("test_accuracy", "train_accuracy")
+                ),
+            )
         )
-    return "\n".join(lines)
+    return text.table(heads, rows, words="known for")
 
 
 _KNOWN_FOR: Final = {
@@ -94,7 +110,7 @@ def metadata_of(key: str) -> tuple[dict[str, str], int]:
 
 def compared() -> None:
     """The table of the small networks, with what was equal and what one may not conclude."""
-    st.markdown(small_table())
+    st.markdown(small_table(), unsafe_allow_html=True)
     metadata, _ = metadata_of(_CUT[0])
     spread = 100 * (0.86 * 0.14 / _N_TEST) ** 0.5
     st.caption(
