@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +25,13 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(params=["in memory", "in a file"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Rooms]:
+    """Makes rooms: in this server's memory, and as servers share them."""
+    file = str(tmp_path / "rooms.db") if request.param == "in a file" else ""
+    return lambda **options: Rooms(file=file, **options)
+
+
 def vote(found: Rooms, code: str, learner: str, chosen: str | None, key: str = "q") -> None:
     found.vote(code, learner, chosen, key=key, page="pixels", question="Which?", options=OPTIONS)
 
@@ -32,8 +42,8 @@ def counts(found: Rooms, key: str) -> dict[str, int]:
     return dict(view.tallies[0].counts) if view.tallies else {}
 
 
-def test_guesses_are_counted_once_a_learner_and_changed_and_taken_back() -> None:
-    found = Rooms()
+def test_guesses_are_counted_once_a_learner_and_changed_and_taken_back(make: Callable[..., Rooms]) -> None:
+    found = make()
     key = found.open()
     code = key.partition("-")[0]
     assert CODE.fullmatch(code) and found.exists(code)
@@ -42,8 +52,8 @@ def test_guesses_are_counted_once_a_learner_and_changed_and_taken_back() -> None
     assert counts(found, key) == {"First": 1, "Second": 1}
 
 
-def test_only_the_key_lets_look_and_only_what_is_shown_is_seen() -> None:
-    found = Rooms()
+def test_only_the_key_lets_look_and_only_what_is_shown_is_seen(make: Callable[..., Rooms]) -> None:
+    found = make()
     key = found.open()
     code = key.partition("-")[0]
     vote(found, code, "x", "a")
@@ -63,8 +73,8 @@ def test_only_the_key_lets_look_and_only_what_is_shown_is_seen() -> None:
     assert not found.exists(code) and found.shown(code, "q") is None and not found.answers_open(code)
 
 
-def test_a_page_that_says_a_guess_again_has_no_page_drawn_anew() -> None:
-    found = Rooms()
+def test_a_page_that_says_a_guess_again_has_no_page_drawn_anew(make: Callable[..., Rooms]) -> None:
+    found = make()
     key = found.open()
     code = key.partition("-")[0]
     vote(found, code, "x", "a")
@@ -77,8 +87,8 @@ def test_a_page_that_says_a_guess_again_has_no_page_drawn_anew() -> None:
     assert found.version(code) > before and counts(found, key) == {"First": 0, "Second": 1}
 
 
-def test_rooms_are_bounded() -> None:
-    found = Rooms()
+def test_rooms_are_bounded(make: Callable[..., Rooms]) -> None:
+    found = make()
     key = found.open()
     code = key.partition("-")[0]
     for i in range(rooms.MOST_LEARNERS + 20):
@@ -93,9 +103,9 @@ def test_rooms_are_bounded() -> None:
         found.open()
 
 
-def test_rooms_are_forgotten() -> None:
+def test_rooms_are_forgotten(make: Callable[..., Rooms]) -> None:
     clock = Clock()
-    found = Rooms(clock)
+    found = make(clock=clock)
     empty, used = found.open(), found.open()
     vote(found, used.partition("-")[0], "x", "a")
     clock.now = 31 * 60
@@ -108,10 +118,45 @@ def test_rooms_are_forgotten() -> None:
     assert not found.exists(used.partition("-")[0])
 
 
-def test_a_class_may_guess_at_once() -> None:
-    found = Rooms()
+def test_a_class_may_guess_at_once(make: Callable[..., Rooms]) -> None:
+    found = make()
     key = found.open()
     code = key.partition("-")[0]
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda i: vote(found, code, str(i % 100), "ab"[i % 2]), range(2000)))
     assert sum(counts(found, key).values()) == 100
+
+
+def _votes_of_another_server(file: str, code: str, first: int) -> None:
+    other = Rooms(file=file)
+    for i in range(first, first + 40):
+        vote(other, code, str(i), "ab"[i % 2])
+
+
+def test_servers_that_share_a_file_count_one_class(tmp_path: Path) -> None:
+    file = str(tmp_path / "rooms.db")
+    here = Rooms(file=file)
+    key = here.open()
+    code = key.partition("-")[0]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        for done in [pool.submit(_votes_of_another_server, file, code, first) for first in (0, 40)]:
+            done.result(60)
+    assert counts(here, key) == {"First": 40, "Second": 40}
+    there = Rooms(file=file)
+    before = there.version(code)
+    here.show(key, "q", True)
+    assert there.version(code) > before
+    shown = there.shown(code, "q")
+    assert shown is not None and shown.n == 80
+    assert Path(file).stat().st_mode & 0o077 == 0, "the keys in it are secrets"
+
+
+def test_a_file_that_cannot_hold_rooms_is_named(tmp_path: Path) -> None:
+    for file in (tmp_path / "no such folder" / "rooms.db", tmp_path):
+        with pytest.raises(cc.InvalidOption, match="CONVLENS_ROOMS"):
+            Rooms(file=str(file))
+    text = tmp_path / "notes.txt"
+    text.write_text("This is no data base, but someone's notes, and stays as it is." * 20)
+    with pytest.raises(cc.InvalidOption, match="not a database"):
+        Rooms(file=str(text))
+    assert text.read_text().startswith("This is no data base")

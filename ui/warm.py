@@ -102,6 +102,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     await asyncio.sleep(0)
     sys.setswitchinterval(_SWITCH)
     logs.set_up()
+    import_module("ui.rooms")  # a file for them that cannot be opened is said now, not on a page
     logs.event(logger, f"ConvLens answers at {_address()}", **_versions())
     threading.Thread(target=_guarded, name="convlens-warm", daemon=True).start()
     try:

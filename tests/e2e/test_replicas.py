@@ -20,6 +20,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import server
+from tests.e2e.test_teaching import FIRST, SECOND, answered, bars
+from tests.visitors import Visitor
 
 pytestmark = pytest.mark.long
 CONFIGURATION = server.ROOT / "deploy" / "nginx.conf"
@@ -76,11 +78,11 @@ class Proxy:
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     folder = tmp_path_factory.mktemp("nginx")
+    shared = {"CONVLENS_LOG": "json", "CONVLENS_ROOMS": str(folder / "rooms.db")}
     with ExitStack() as stack:
         each = {name: stack.enter_context(ExitStack()) for name in ("a", "b")}
         replicas = {
-            name: own.enter_context(server.running(folder / f"{name}.log", {"CONVLENS_LOG": "json"}))
-            for name, own in each.items()
+            name: own.enter_context(server.running(folder / f"{name}.log", shared)) for name, own in each.items()
         }
         port = _free_port()
         file = folder / "nginx.conf"
@@ -163,6 +165,23 @@ def test_too_large_an_upload_is_refused_before_it_is_read(proxy: Proxy) -> None:
     connection.close()
 
 
+def test_a_class_on_both_replicas_guesses_in_one_room(proxy: Proxy) -> None:
+    with Visitor(proxy.replicas["a"], "teach") as teacher:
+        teacher.press("Open a room")
+        (code,) = re.findall(r"Room ([A-HJKMNP-Z2-9]{5})$", teacher.text(), re.MULTILINE)
+        link = f"pixels?teach=hidden,room~{code}"
+        with Visitor(proxy.replicas["a"], link) as here, Visitor(proxy.replicas["b"], link) as there:
+            here.press(FIRST)
+            there.press(SECOND)
+            for words in (f"{FIRST}: **1** of 2", f"{SECOND}: **1** of 2"):
+                teacher.until(lambda v, words=words: words in bars(v), words)  # type: ignore[misc]
+            teacher.press("Show to the class")
+            there.until(lambda v: f"{FIRST}: **1** of 2" in bars(v), "the tally at the other replica")
+            assert not answered(there)
+            teacher.give(teacher.find("checkbox", "The class sees the answers"), True)
+            there.until(answered, "the answer at the other replica")
+
+
 def test_a_dead_replicas_visitors_are_told_and_the_others_go_on(
     chrome: Browser, proxy: Proxy, say: Callable[[str], None]
 ) -> None:
@@ -180,8 +199,10 @@ def test_a_dead_replicas_visitors_are_told_and_the_others_go_on(
     # The page that stands open says so in words for a visitor, none of Streamlit's for its developer.
     lost = loses.get_by_role("dialog", name="Connection error")
     expect(lost).to_be_visible()
-    told = lost.evaluate("dialog => getComputedStyle(dialog.lastElementChild, '::before').content")
-    assert "connects again by itself" in told and "streamlit run" not in lost.inner_text()
+    shown = "dialog => getComputedStyle(dialog.lastElementChild, '::before').content"
+    # Streamlit fills its dialog after it has opened it.
+    _until(lambda: "connects again by itself" in lost.evaluate(shown))
+    assert "streamlit run" not in lost.inner_text()
 
     loses.reload()
     expect(loses.get_by_role("heading", name="This copy of ConvLens does not answer")).to_be_visible()
