@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,9 +27,30 @@ def main(arguments: list[str]) -> int:
         print("$", " ".join(check), flush=True)
         return subprocess.run([sys.executable, "-m", *check], cwd=ROOT, env=environment, check=False).returncode
 
-    for check in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
+    for check in (["ruff", "check", "."], ["ruff", "format", "--check", "."]):
         if code := run(*check):
             return code
+    with _types() as types:
+        code = _tests(run, arguments)
+        said, _ = types.communicate()
+    print(f"$ mypy\n{said}", end="", flush=True)
+    return code or types.returncode
+
+
+@contextmanager
+def _types() -> Iterator[subprocess.Popen[str]]:
+    """mypy beside the tests, which wait for pages half of their time; it gives way to them, and ends with them."""
+    command = [sys.executable, "-m", "mypy"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        if hasattr(os, "setpriority"):
+            os.setpriority(os.PRIO_PROCESS, process.pid, 10)
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _tests(run: Callable[..., int], arguments: list[str]) -> int:
     # Two at a time: a file stays with one worker, so that what it loads is loaded once.
     code = run("pytest", "-n", "2", "--dist", "loadfile", "--cache-clear", *arguments)
     if code == 1 and (again := _page_tests_that_failed()):
