@@ -12,7 +12,7 @@ import cnn_core as cc
 from cnn_core.covering import Covered, cover, square_at
 from cnn_core.decision import LogitLedger, logit_ledger, without_cells
 from cnn_core.saliency.targets import TargetRequest
-from ui import cached, lesson, session
+from ui import cached, lesson, session, text
 from ui.arithmetic import number
 from ui.instruments.decision import Cells
 from ui.instruments.trial import comparison, covered_cards
@@ -106,7 +106,7 @@ def test(bench: Bench, ledger: LogitLedger, cells: Cells, guess: Cell | None, pi
             f"{side:.0f} × {side:.0f} pixels of mid grey round the cell's centre.",
         )
         tests = _tests(bench, ledger, tuple(chosen), boxes, answers)
-        st.markdown(_table(tests, list(chosen.values()), word, ledger.cells.size))
+        st.markdown(_table(tests, list(chosen.values()), word, ledger.cells.size), unsafe_allow_html=True)
         about = picked if picked is not None else ranking[0]
         _say(next(one for one in tests if one.cell == about), ledger.cells.size, word, plain(ledger.label))
 
@@ -152,19 +152,24 @@ def _tests(
 
 
 def _table(tests: tuple[CellTest, ...], names: list[str], word: str, n_cells: int) -> str:
-    lines = [
-        f"| change of the {word} | the ledger foretold | its numbers set to 0 | its pixels greyed "
-        f"| of that, the cell itself | the other {n_cells - 1} cells |",
-        "|:--|--:|--:|--:|--:|--:|",
-    ]
-    for one, name in zip(tests, names, strict=True):
-        tick = ":green[✓]" if one.exact else ":red[✗]"
-        numbers = " | ".join(_signed(v) for v in (one.greyed, one.own, one.others))
-        lines.append(
-            f"| {name[0].upper()}{name[1:]} ({one.cell[0]}, {one.cell[1]}) | {_signed(one.foretold)} | "
-            f"{_signed(one.zeroed)} {tick} | {numbers} |"
+    heads = (
+        f"change of the {word}",
+        "the ledger foretold",
+        "its numbers set to 0",
+        "its pixels greyed",
+        "of that, the cell itself",
+        f"the other {n_cells - 1} cells",
+    )
+    rows = [
+        (
+            f"{name[0].upper()}{name[1:]} ({one.cell[0]}, {one.cell[1]})",
+            _signed(one.foretold),
+            f"{_signed(one.zeroed)} {'✓' if one.exact else '✗'}",
+            *map(_signed, (one.greyed, one.own, one.others)),
         )
-    return "\n".join(lines)
+        for one, name in zip(tests, names, strict=True)
+    ]
+    return text.table(heads, rows)
 
 
 def _say(one: CellTest, n_cells: int, word: str, label: str) -> None:

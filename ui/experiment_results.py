@@ -12,7 +12,7 @@ import cnn_core as cc
 from cnn_core.training.experiment import Arm
 from cnn_core.training.recipe import Recipe
 from cnn_core.training.strict_json import to_json
-from ui import shell, training
+from ui import shell, text, training
 from ui.experiment_controls import changed_settings, settings_words
 from ui.experiment_records import Record, Records, Source, listed
 from ui.experiment_runs import record_of
@@ -39,11 +39,8 @@ def table(experiment: cc.Experiment, arms: Sequence[Arm], sources: Sequence[Sour
         st.caption("No result yet.")
         return
     heads = ["network", "whose", "n", *(MEASURES[key].title for key in shown)]
-    lines = ["| " + " | ".join(heads) + " |", "|:--|:--|" + "--:|" * (len(heads) - 2)]
-    for i, row in enumerate(rows):
-        again = i > 0 and rows[i - 1][0] == row[0]
-        lines.append("| " + " | ".join(["" if again else row[0], *row[1:]]) + " |")
-    st.markdown("\n".join(lines).replace("-0.", "−0."))
+    shown_rows = [[cell.replace("-0.", "−0.") for cell in row] for row in rows]
+    st.markdown(text.table(heads, shown_rows, words="whose"), unsafe_allow_html=True)
     st.caption(
         "Mean ± standard deviation over n seeds. Test and training: accuracy on the whole test part, and on all "
         "pictures learned from."
@@ -61,8 +58,8 @@ def steps_csv(experiment: cc.Experiment, records: Sequence[Record]) -> str:
     layers = list(
         dict.fromkeys(name for record in records for step in record.steps[:1] for name in step.gradient_norms)
     )
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    made = io.StringIO()
+    writer = csv.writer(made, lineterminator="\n")
     writer.writerow(
         [
             *("experiment", "arm", "seed", "settings", "state", "step", "epoch", "loss", "learning_rate", "momentum"),
@@ -82,7 +79,7 @@ def steps_csv(experiment: cc.Experiment, records: Sequence[Record]) -> str:
                     *(step.gradient_norms.get(name, "") for name in layers),
                 ]
             )
-    return text.getvalue()
+    return made.getvalue()
 
 
 def table_json(experiment: cc.Experiment, sources: Sequence[Source], records: Sequence[Record]) -> str:

@@ -43,12 +43,10 @@ def trained(page: Page) -> None:
 
 
 def row(page: Page, title: str, whose: str) -> list[str]:
-    """The cells of a table's row; the title stands in the first row of an arm only."""
-    rows = [line.locator("td").all_inner_texts() for line in page.locator("table tbody tr").all()]
-    name = ""
+    """The cells of a table's row, its name first."""
+    rows = [line.locator("th, td").all_inner_texts() for line in page.locator("table tbody tr").all()]
     for cells in rows:
-        name = cells[0] or name
-        if name == title and whose in cells[1]:
+        if cells[0] == title and whose in cells[1]:
             return cells
     raise AssertionError(f"no row {title!r}, {whose!r} in {rows}")
 
