@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from ui import teaching as taught
+from ui import visitor
 from ui.parameters import PARAMETERS
 from ui.teaching import Teaching
 
@@ -23,7 +24,7 @@ _TEACHING = "cl_teaching"  # what a teacher's link set, for as long as the sessi
 _LOCKED = "cl_locked"  # {name: value} of a locked link: what `get` reads, whatever else is done in this session
 _STOOD = "cl_address_stood"  # [(name, text, until when)] of what the address said, or did not, until lately
 _UNREADABLE = "address:"
-_LATE = 1.0  # seconds; no run tells whether its browser had heard of the change or went back
+_LATE = 1.0  # seconds that a browser may take to hear of a change
 
 
 def _slot(name: str) -> str:
@@ -221,8 +222,11 @@ def adopt_address(page: str = "") -> None:
 
 
 def _is_late(name: str, text: str | None) -> bool:
-    """Whether a browser says what stood in the address until a moment ago: it has not heard of the change yet."""
-    return (name, text) in ((each, stood) for each, stood, _ in _stood_lately())
+    """Whether a browser says what stood in the address until a moment ago: it has not heard of the change yet.
+
+    One that went back says so, and means it.
+    """
+    return not visitor.went_back() and (name, text) in ((each, stood) for each, stood, _ in _stood_lately())
 
 
 def _stood_lately() -> list[tuple[str, str | None, float]]:

@@ -43,3 +43,9 @@ def _teller() -> OnWait:
 def in_line(position: int) -> str:
     """The words for one who waits."""
     return f"The server is busy with other visitors: you are {nth(position)} in line."
+
+
+def went_back() -> bool:
+    """Whether this run is there because the browser went back or forward in its history."""
+    context = get_script_run_ctx(suppress_warning=True)
+    return context is not None and context.is_history_navigation
