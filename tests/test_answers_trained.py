@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from typing import Literal
 
@@ -13,10 +14,12 @@ import torch
 import cnn_core as cc
 from cnn_core.bias.ground_report import ground_trial
 from cnn_core.bias.mystery import BIASED_FALL, open_suspect, suspect_of_case, suspects
+from cnn_core.training import benchmark
 from cnn_core.training.data import load_data_set
 from cnn_core.training.measuring import to_tensor
 from tests.answers import ROOT, answers, choose, finish, judged, offered, said_numbers
 from tests.test_pages import open_page
+from ui import cached
 
 
 @cache
@@ -88,10 +91,15 @@ def named_right(network: torch.nn.Module, pictures: torch.Tensor, labels: np.nda
         return float((network(pictures).argmax(1).numpy() == labels).mean())
 
 
-@pytest.mark.long
+@pytest.mark.parametrize("n", [200, pytest.param(2_000, marks=pytest.mark.long)])
 @answers("imagenet_size", "imagenet_moved")
-def test_our_own_benchmark() -> None:
-    _, test = load_data_set("fashion")
+def test_our_own_benchmark(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the page, every network and machine that learned from clothing; in the gate fewer pictures are asked about."""
+    _, whole = load_data_set("fashion")
+    test = replace(whole, pictures=whole.pictures[:n], labels=whole.labels[:n])
+    monkeypatch.setattr(benchmark, "load_data_set", lambda data: (None, test))
+    # What is computed from a few pictures must not be kept for other tests.
+    monkeypatch.setattr(cached, "memo", lambda kind, key, make, nbytes: make())
     networks = {
         card.key: cc.load_model(card.key, device="cpu")
         for card in cc.list_models()
