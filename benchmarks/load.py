@@ -36,7 +36,7 @@ UPLOAD_BOUND: Final = 1500.0
 """Milliseconds, 95th percentile of Grad-CAM on a picture just uploaded."""
 MEMORY_BOUND: Final = 3000.0
 """Megabytes, all processes of the server, or of all servers."""
-_CACHE_MB: Final = 1200
+_CACHE_MB: Final = 900
 """Megabytes of results that several replicas hold together."""
 
 TRAINING: Final = "insights?section=normalise&arms=standardised&recipe=steps~20,n_train~200"
