@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import cnn_core as cc
+from tests.server import ROOT
 from ui import rooms
 from ui.rooms import Rooms
 from ui.teaching import CODE
@@ -127,10 +129,15 @@ def test_a_class_may_guess_at_once(make: Callable[..., Rooms]) -> None:
     assert sum(counts(found, key).values()) == 100
 
 
-def _votes_of_another_server(file: str, code: str, first: int) -> None:
-    other = Rooms(file=file)
-    for i in range(first, first + 40):
-        vote(other, code, str(i), "ab"[i % 2])
+_ANOTHER_SERVER = """
+import sys
+from tests.test_rooms import vote
+from ui.rooms import Rooms
+file, code, first = sys.argv[1:]
+there = Rooms(file=file)
+for i in range(int(first), int(first) + 40):
+    vote(there, code, str(i), "ab"[i % 2])
+"""
 
 
 def test_servers_that_share_a_file_count_one_class(tmp_path: Path) -> None:
@@ -138,9 +145,10 @@ def test_servers_that_share_a_file_count_one_class(tmp_path: Path) -> None:
     here = Rooms(file=file)
     key = here.open()
     code = key.partition("-")[0]
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        for done in [pool.submit(_votes_of_another_server, file, code, first) for first in (0, 40)]:
-            done.result(60)
+    others = [
+        subprocess.Popen([sys.executable, "-c", _ANOTHER_SERVER, file, code, first], cwd=ROOT) for first in ("0", "40")
+    ]
+    assert [other.wait(60) for other in others] == [0, 0]
     assert counts(here, key) == {"First": 40, "Second": 40}
     there = Rooms(file=file)
     before = there.version(code)

@@ -32,9 +32,18 @@ class Script:
 
     @property
     def loader(self) -> str:
-        """What stands for the script in a page: it is fetched beside the page, wherever that is served."""
-        fetched = f'const own = await import(new URL("{self.address}", document.baseURI).href);'
-        return f"{fetched}\nexport default own.default;\n"
+        """What stands for the script in a page: it is fetched beside the page, wherever that is served.
+
+        What it has drawn is marked: before, an instrument stands there and hears no key.
+        """
+        return (
+            f'const own = await import(new URL("{self.address}", document.baseURI).href);\n'
+            "export default (given) => {\n"
+            "  const end = own.default(given);\n"
+            '  given.parentElement.getRootNode().host?.setAttribute("data-drawn", "");\n'
+            "  return end;\n"
+            "};\n"
+        )
 
 
 @cache

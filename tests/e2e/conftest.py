@@ -144,13 +144,17 @@ def _outside(url: str, server_url: str, complaints: Complaints) -> None:
 
 
 def settled(page: Page) -> None:
-    """Wait until the server has answered and nothing is running."""
+    """Wait until the server has answered, nothing is running, and every instrument is drawn."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
     # A run may start a moment after an event; a page is settled when it stays quiet for a little.
     page.wait_for_timeout(150)
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
     # What stood on Home before Streamlit did is gone.
     page.wait_for_selector("#cl-first", state="hidden", timeout=60_000)
+    # Its script is a file, which may come after the page.
+    page.wait_for_selector(
+        '[data-testid="stBidiComponentIsolated"]:not([data-drawn])', state="detached", timeout=60_000
+    )
 
 
 def frames(page: Page) -> Frames:
