@@ -138,7 +138,10 @@ def _guess(rgb: NDArray[np.uint8], digest: str) -> None:
         marked = (map_pictures.with_places(drawn, grid.shape[0], places, answered) for grid, drawn in grids)
         return [map_pictures.png(picture, _WIDE) for picture in marked]
 
-    words = ("Your picture in grey, with the places A, B and C marked", "What the kernel answers, with the same places")
+    words = (
+        "Your picture in grey, with the places A, B and C marked",
+        "What the kernel answers, with the same places marked",
+    )
     of = (digest, answered, map_pictures.mode())
     for file, alt in zip(cached.memo("kernel_guess", of, draw, lambda made: sum(map(len, made))), words, strict=False):
         pictures.image(file, width=_WIDE, output_format="PNG", alt=alt)

@@ -128,7 +128,7 @@ def room() -> None:
         return
     st.markdown(
         "Open a room, and links that you make above carry its code. You see at once how many chose what; the class "
-        f"sees it when you show it. No names, nothing is stored; after {rooms.HOURS} hours without a guess it is gone."
+        f"sees it when you show it. No names; after {rooms.HOURS} hours without a guess it is gone."
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         if st.button("Open a room", type="primary", icon=":material/groups:", key="cl_teach_open"):

@@ -40,9 +40,7 @@ def followed(bench: widgets.Bench, text: str, *, first: bool = False) -> Followe
 
     def make() -> Followed:
         if first:
-            choice, _, operation, index = text.split("~")[:4]
-            text_of_first = "~".join((choice, "1", operation, index))
-            trail = cc.Trail.from_text(classifier, trace, text_of_first)
+            trail = cc.Trail.from_text(classifier, trace, without_turns(text, steps="1"))
             return trail, instrument.walk_of(classifier, trace, trail)
         # Both read every output on the way.
         whole = holding_what_leads_to(network, trace, network[network.output])
@@ -145,10 +143,10 @@ def current_text(start: Start, choice: str) -> str:
     return "~".join((choice, "all", start[0], index))
 
 
-def without_turns(text: str) -> str:
-    """The same start and choice, followed to the end with no turn."""
+def without_turns(text: str, steps: str = "all") -> str:
+    """The same start and choice, followed to the end, or for so many steps, with no turn."""
     choice, _, operation, index = text.split("~")[:4]
-    return "~".join((choice, "all", operation, index))
+    return "~".join((choice, steps, operation, index))
 
 
 def keep(bench: widgets.Bench, text: str) -> None:
@@ -172,11 +170,16 @@ def subject_of(bench: widgets.Bench, start: Start) -> str:
     return f"{bench.classifier.key}:{bench.model_input.digest[:16]}:{start[0]}:{'.'.join(map(str, start[1]))}"
 
 
+def _guesses() -> dict[str, Guess]:
+    """All guesses of this visitor, by what they are about."""
+    kept: dict[str, Guess] = st.session_state.setdefault(GUESSES, {})
+    return kept
+
+
 def guess_at(bench: widgets.Bench, start: Start, text: str) -> Guess | None:
     """The guess at the end of this trail, None while it is awaited; who is sent another way is not asked."""
     subject = subject_of(bench, start)
-    guesses: dict[str, Guess] = st.session_state.setdefault(GUESSES, {})
-    made = guesses if text == without_turns(text) else {subject: Guess(None), **guesses}
+    made = _guesses() if text == without_turns(text) else {subject: Guess(None), **_guesses()}
     return lesson.placed("trail", made, subject, Guess(None))
 
 
@@ -184,7 +187,7 @@ def walk(bench: widgets.Bench, way: Followed, text: str, start: Start, guess: Gu
     """The trail itself, its first step alone while the guess is awaited."""
     trail, made = way
     subject = subject_of(bench, start)
-    guesses: dict[str, Guess] = st.session_state.setdefault(GUESSES, {})
+    guesses = _guesses()
     undo: list[str] = st.session_state.setdefault(_UNDO, [])
     if trail.turns:
         guesses.setdefault(subject, Guess(None))  # who was sent another way has no default way to guess
